@@ -1,0 +1,181 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Fleets of 1,000, 10,000 and 100,000 workers, 8 on each hive.
+const workersPerHive = 8
+
+func fleetSizes(b *testing.B, run func(b *testing.B, reg *TelemetryRegistry, hives int)) {
+	for _, workers := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			hives := workers / workersPerHive
+			reg := benchFleet(b, hives)
+			b.ResetTimer()
+			run(b, reg, hives)
+		})
+	}
+}
+
+func benchFleet(b *testing.B, hives int) *TelemetryRegistry {
+	b.Helper()
+	reg := New(Config{})
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range hives {
+		if _, err := reg.Apply(benchHeartbeat(r, i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return reg
+}
+
+// benchHeartbeat has other figures each time. A hive serves two of fifty models.
+func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
+	hb := &Heartbeat{
+		Hive:    HiveReport{ID: fmt.Sprintf("gpu-%05d", hive), Hostname: "10.0.0.1", Port: 7835, Version: "0.1.0"},
+		Workers: make([]WorkerReport, workersPerHive),
+	}
+	for i := range hb.Workers {
+		busy := float64(r.IntN(2) * r.IntN(100))
+		hb.Workers[i] = WorkerReport{
+			Group: "llm", Instance: strconv.Itoa(8080 + i), PID: Int(int32(1000 + i)),
+			Model: OptString("model-" + strconv.Itoa((hive+i%2)%50)), Endpoint: OptString("http://10.0.0.1:" + strconv.Itoa(8080+i)),
+			Telemetry: Telemetry{
+				GPUUtilizationPercent: Float(busy), VRAMUsedMB: Int(r.Int32N(80_000)), VRAMTotalMB: Int(81_920),
+				CPUPercent: Float(r.Float64() * 100), RSSMB: Int(r.Int32N(9000)), UptimeSeconds: Int(r.Int32N(1 << 20)),
+			},
+		}
+	}
+	return hb
+}
+
+// BenchmarkApply takes in heartbeats of 8 workers whose figures all change.
+func BenchmarkApply(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		r := rand.New(rand.NewPCG(3, 4))
+		const prepared = 4096
+		b.ReportAllocs()
+		for done := 0; done < b.N; {
+			b.StopTimer()
+			beats := make([]*Heartbeat, 0, prepared)
+			for range min(prepared, b.N-done) {
+				beats = append(beats, benchHeartbeat(r, r.IntN(hives)))
+			}
+			b.StartTimer()
+			for _, hb := range beats {
+				if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
+					b.Fatal(terms)
+				}
+			}
+			done += len(beats)
+		}
+	})
+}
+
+// BenchmarkBestWorker asks for the best worker with a model and 8 GB free.
+func BenchmarkBestWorker(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
+		models := benchModels()
+		for i := range b.N {
+			if reg.Snapshot().BestWorker(models[i%len(models)], 8192) == nil {
+				b.Fatal("no worker")
+			}
+		}
+	})
+}
+
+// BenchmarkFirstIdle asks workers(filter: {idle, model, minFreeVramMb}, first: 1).
+func BenchmarkFirstIdle(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
+		models := benchModels()
+		for i := range b.N {
+			page, err := reg.Snapshot().Workers(WorkerQuery{Filter: &WorkerFilter{
+				Idle: new(true), Model: &models[i%len(models)], MinFreeVRAMMB: new(int32(8192)),
+			}, First: 1})
+			if err != nil || len(page.Nodes) != 1 {
+				b.Fatal(err, page)
+			}
+		}
+	})
+}
+
+// BenchmarkFleet sums up the fleet.
+func BenchmarkFleet(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
+		for range b.N {
+			_ = reg.Fleet(reg.Snapshot())
+		}
+	})
+}
+
+// BenchmarkTop60ByGPU asks for the first window of a dashboard sorted by utilization.
+func BenchmarkTop60ByGPU(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
+		for range b.N {
+			_, err := reg.Snapshot().Workers(WorkerQuery{Order: WorkerOrder{WorkersByGPUUtilization, Descending}, First: 60})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkApplyBesideReader reports the 99th percentile of Apply, alone and beside a reader that lists the whole fleet
+// all the time, in slices of the same run that alternate.
+func BenchmarkApplyBesideReader(b *testing.B) {
+	const hives, slice = 12_500, 20_000
+	reg := benchFleet(b, hives)
+	r := rand.New(rand.NewPCG(5, 6))
+	var alone, beside []time.Duration
+	for range b.N {
+		alone = append(alone, applyTimes(reg, r, hives, slice)...)
+		ctx, cancel := context.WithCancel(b.Context())
+		listed := make(chan int)
+		go func() {
+			lists := 0
+			for ctx.Err() == nil {
+				count(reg.Snapshot().WorkersWhere(nil))
+				lists++
+			}
+			listed <- lists
+		}()
+		beside = append(beside, applyTimes(reg, r, hives, slice)...)
+		cancel()
+		if <-listed == 0 {
+			b.Fatal("the reader did not read")
+		}
+	}
+	p := func(d []time.Duration) float64 { slices.Sort(d); return float64(d[len(d)*99/100].Nanoseconds()) }
+	b.ReportMetric(p(alone), "p99-alone-ns")
+	b.ReportMetric(p(beside), "p99-beside-ns")
+	b.ReportMetric(p(beside)/p(alone), "p99-ratio")
+}
+
+func applyTimes(reg *TelemetryRegistry, r *rand.Rand, hives, n int) []time.Duration {
+	beats := make([]*Heartbeat, n)
+	for i := range beats {
+		beats[i] = benchHeartbeat(r, r.IntN(hives))
+	}
+	times := make([]time.Duration, n)
+	for i, hb := range beats {
+		start := time.Now()
+		_, _ = reg.Apply(hb)
+		times[i] = time.Since(start)
+	}
+	return times
+}
+
+func benchModels() []string {
+	models := make([]string, 50)
+	for i := range models {
+		models[i] = "model-" + strconv.Itoa(i)
+	}
+	return models
+}

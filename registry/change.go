@@ -1,0 +1,132 @@
+package registry
+
+// Fields is a set of fields of a hive or a worker, for saying what changed and what somebody wants to know.
+type Fields uint32
+
+// Fields of a hive.
+const (
+	HiveHostname Fields = 1 << iota
+	HivePort
+	HiveVersion
+	HiveOperationalStatus
+	HiveHealth
+	HiveLiveness
+	HiveAvailable
+	HiveCordoned
+	HiveDevices
+	HiveWorkerSet // a worker came or went
+	HiveFirstSeenAt
+	HiveLastSeenAt
+	HiveHeartbeatInterval
+	HiveClockSkew
+	HiveRevision
+)
+
+// Fields of a worker.
+const (
+	WorkerPID Fields = 1 << iota
+	WorkerModel
+	WorkerEndpoint
+	WorkerActivity
+	WorkerActivitySince
+	WorkerLiveness
+	WorkerAvailable
+	WorkerGPUUtilization
+	WorkerVRAMUsed
+	WorkerVRAMTotal
+	WorkerVRAMFree
+	WorkerCPU
+	WorkerRSS
+	WorkerIORead
+	WorkerIOWrite
+	WorkerUptime
+	WorkerRequestsRunning
+	WorkerRequestsQueued
+	WorkerLastSeenAt
+	WorkerRevision
+)
+
+// AllFields are all fields, of a hive or of a worker.
+const AllFields = ^Fields(0)
+
+// Change is what one revision changed: something about exactly one hive and its workers.
+type Change struct {
+	HiveID  string
+	Hive    Fields // AllFields: the hive is new, or gone
+	Gone    bool   // the hive is gone, and all its workers with it
+	Workers []WorkerChange
+}
+
+// WorkerChange is what one revision changed of one worker.
+type WorkerChange struct {
+	ID      string
+	Changed Fields // AllFields: the worker is new, or gone
+	Gone    bool
+}
+
+// diffHive returns which fields differ, but for its workers' own.
+func diffHive(old, hive *Hive) Fields {
+	var f Fields
+	f |= when(old.Hostname != hive.Hostname, HiveHostname)
+	f |= when(old.Port != hive.Port, HivePort)
+	f |= when(old.Version != hive.Version, HiveVersion)
+	f |= when(old.OperationalStatus != hive.OperationalStatus, HiveOperationalStatus)
+	f |= when(old.Health != hive.Health, HiveHealth)
+	f |= when(old.Liveness != hive.Liveness, HiveLiveness)
+	f |= when(old.Available != hive.Available, HiveAvailable)
+	f |= when(old.Cordoned != hive.Cordoned, HiveCordoned)
+	f |= when(!sameDevices(old.Devices, hive.Devices), HiveDevices)
+	f |= when(!old.LastSeenAt.Equal(hive.LastSeenAt), HiveLastSeenAt)
+	f |= when(old.HeartbeatIntervalMS != hive.HeartbeatIntervalMS, HiveHeartbeatInterval)
+	f |= when(old.ClockSkewMS != hive.ClockSkewMS, HiveClockSkew)
+	return f
+}
+
+// diffWorker returns which fields differ.
+func diffWorker(old, w *Worker) Fields {
+	var f Fields
+	if old.Telemetry != w.Telemetry {
+		f |= when(old.GPUUtilizationPercent != w.GPUUtilizationPercent, WorkerGPUUtilization)
+		f |= when(old.VRAMUsedMB != w.VRAMUsedMB, WorkerVRAMUsed)
+		f |= when(old.VRAMTotalMB != w.VRAMTotalMB, WorkerVRAMTotal)
+		f |= when(old.CPUPercent != w.CPUPercent, WorkerCPU)
+		f |= when(old.RSSMB != w.RSSMB, WorkerRSS)
+		f |= when(old.IOReadMBPerSecond != w.IOReadMBPerSecond, WorkerIORead)
+		f |= when(old.IOWriteMBPerSecond != w.IOWriteMBPerSecond, WorkerIOWrite)
+		f |= when(old.UptimeSeconds != w.UptimeSeconds, WorkerUptime)
+		f |= when(old.RequestsRunning != w.RequestsRunning, WorkerRequestsRunning)
+		f |= when(old.RequestsQueued != w.RequestsQueued, WorkerRequestsQueued)
+	}
+	f |= when(old.PID != w.PID, WorkerPID)
+	f |= when(old.Model != w.Model, WorkerModel)
+	f |= when(old.Endpoint != w.Endpoint, WorkerEndpoint)
+	f |= when(old.Activity != w.Activity, WorkerActivity)
+	f |= when(old.ActivitySince != w.ActivitySince, WorkerActivitySince)
+	f |= when(old.VRAMFreeMB != w.VRAMFreeMB, WorkerVRAMFree)
+	f |= when(old.Hive.Liveness != w.Hive.Liveness, WorkerLiveness)
+	f |= when(old.Hive.Available != w.Hive.Available, WorkerAvailable)
+	f |= when(!old.Hive.LastSeenAt.Equal(w.Hive.LastSeenAt), WorkerLastSeenAt)
+	return f
+}
+
+func when(changed bool, f Fields) Fields {
+	if changed {
+		return f
+	}
+	return 0
+}
+
+func sameDevices(a, b []Device) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if len(a) == 0 || &a[0] == &b[0] {
+		return true
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

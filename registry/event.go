@@ -1,0 +1,122 @@
+package registry
+
+import (
+	"fmt"
+	"time"
+)
+
+// EventKind is what an event tells of.
+type EventKind uint8
+
+// The values of EventKind.
+const (
+	HiveJoined EventKind = iota
+	HiveSuspect
+	HiveOffline
+	HiveReturned
+	HiveRemoved
+	HiveConflict
+	HiveHealthChanged
+	HiveWasCordoned
+	HiveWasUncordoned
+	WorkerStarted
+	WorkerStopped
+	WorkerRestarted
+	WorkerModelChanged
+)
+
+func (k EventKind) String() string {
+	return [...]string{
+		"HIVE_JOINED", "HIVE_SUSPECT", "HIVE_OFFLINE", "HIVE_RETURNED", "HIVE_REMOVED", "HIVE_CONFLICT",
+		"HIVE_HEALTH_CHANGED", "HIVE_CORDONED", "HIVE_UNCORDONED", "WORKER_STARTED", "WORKER_STOPPED",
+		"WORKER_RESTARTED", "WORKER_MODEL_CHANGED",
+	}[k]
+}
+
+// Event is a transition that an operator would want in a log. It is immutable.
+type Event struct {
+	Revision Revision
+	At       time.Time // by our clock
+	Kind     EventKind
+	HiveID   string
+	WorkerID OptString // empty when it concerns the hive
+	Message  string    // one sentence
+}
+
+// eventsOf tells what an accepted heartbeat brought about. Either record may have no predecessor, but not both.
+func eventsOf(old, hive *Hive) []Event {
+	var events []Event
+	tell := func(kind EventKind, workerID, format string, args ...any) {
+		events = append(events, Event{Kind: kind, WorkerID: OptString(workerID), Message: fmt.Sprintf(format, args...)})
+	}
+	if old == nil {
+		tell(HiveJoined, "", "%s joined with %d workers.", hiveItem{hive}.Info(), len(hive.Workers))
+	} else {
+		if old.Liveness != Online {
+			tell(HiveReturned, "", "%s is back after %s of silence.", hive.ID, hive.LastSeenAt.Sub(old.LastSeenAt).Round(100*time.Millisecond))
+		}
+		if old.Health != hive.Health {
+			tell(HiveHealthChanged, "", "%s is %s%s.", hive.ID, hive.Health.Status, because(hive.Health.Reason))
+		}
+	}
+	eachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
+		switch {
+		case was == nil:
+			tell(WorkerStarted, is.ID, "%s started%s.", is.ID, serving(is.Model))
+		case is == nil:
+			tell(WorkerStopped, was.ID, "%s stopped.", was.ID)
+		case was.PID != is.PID && was.PID.Known && is.PID.Known:
+			tell(WorkerRestarted, is.ID, "%s was restarted%s.", is.ID, serving(is.Model))
+		case was.Model != is.Model && is.Model != "":
+			tell(WorkerModelChanged, is.ID, "%s now serves %s.", is.ID, is.Model)
+		}
+	})
+	return events
+}
+
+func because(reason OptString) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + string(reason)
+}
+
+func serving(model OptString) string {
+	if model == "" {
+		return ""
+	}
+	return " with " + string(model)
+}
+
+func workersOf(h *Hive) []*Worker {
+	if h == nil {
+		return nil
+	}
+	return h.Workers
+}
+
+// eachPair calls visit for every worker of either list, both sorted by group and instance; the one that is missing is nil.
+func eachPair(old, now []*Worker, visit func(was, is *Worker)) {
+	for len(old) > 0 || len(now) > 0 {
+		switch {
+		case len(now) == 0:
+			visit(old[0], nil)
+			old = old[1:]
+		case len(old) == 0:
+			visit(nil, now[0])
+			now = now[1:]
+		default:
+			switch c := compareWorkers(old[0], now[0]); {
+			case c < 0:
+				visit(old[0], nil)
+				old = old[1:]
+			case c > 0:
+				visit(nil, now[0])
+				now = now[1:]
+			default:
+				visit(old[0], now[0])
+				old, now = old[1:], now[1:]
+			}
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package registry
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Bounds of a heartbeat. What passes them is refused, but for figures, which become unknown.
+const (
+	MaxIDLength          = 128
+	MaxNameLength        = 64 // group, instance, device id, version, incarnation, compute capability
+	MaxHostnameLength    = 253
+	MaxTextLength        = 256 // model, device name
+	MaxReasonLength      = 512 // health reason, endpoint
+	MaxDevices           = 64
+	MaxWarnings          = 8
+	DefaultMaxWorkers    = 256
+	maxMemoryMB          = 1 << 26 // 64 TB: more is no machine, but a wrong unit
+	maxPercentOfOneCore  = 100_000
+	maxRequests          = 1_000_000
+	maxMBPerSecond       = 10_000_000
+	maxUptimeSeconds     = math.MaxInt32
+	maxCelsius, maxWatts = 1000, 100_000
+)
+
+// InvalidError says which value of a heartbeat is wrong, why, and what is allowed.
+type InvalidError struct {
+	Field string // e.g. "workers[3].group"
+	Why   string // with the value, shortened and quoted, and what is allowed
+}
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Why }
+
+// checker validates one heartbeat: identities must be right, figures are mended with a warning.
+type checker struct {
+	err      *InvalidError
+	warnings []string
+}
+
+// check refuses what cannot be taken in, and mends figures in place. It returns the warnings.
+func check(hb *Heartbeat, maxWorkers int) ([]string, *InvalidError) {
+	c := &checker{}
+	c.hive(&hb.Hive)
+	if len(hb.Incarnation) > MaxNameLength || !printable(hb.Incarnation) {
+		c.refuse("incarnation", "%s must be at most %d printable characters", quote(hb.Incarnation), MaxNameLength)
+	}
+	if hb.Sequence.Known && hb.Sequence.Value < 0 {
+		c.refuse("sequence", "%d must be 0 or more", hb.Sequence.Value)
+	}
+	if len(hb.Devices) > MaxDevices {
+		c.refuse("devices", "%d entries, at most %d are allowed", len(hb.Devices), MaxDevices)
+	}
+	if len(hb.Workers) > maxWorkers {
+		c.refuse("workers", "%d entries, at most %d are allowed", len(hb.Workers), maxWorkers)
+	}
+	for i := range hb.Devices {
+		if c.err != nil {
+			return nil, c.err
+		}
+		c.device(hb.Devices, i)
+	}
+	for i := range hb.Workers {
+		if c.err != nil {
+			return nil, c.err
+		}
+		c.worker(hb.Workers, i)
+	}
+	c.unique(hb.Workers)
+	return c.warnings, c.err
+}
+
+// unique sorts the workers by group and instance, the order in which records hold them, and refuses twins.
+func (c *checker) unique(workers []WorkerReport) {
+	byName := func(a, b WorkerReport) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Instance, b.Instance))
+	}
+	if !slices.IsSortedFunc(workers, byName) {
+		slices.SortFunc(workers, byName)
+	}
+	for i := 1; i < len(workers); i++ {
+		if a, b := &workers[i-1], &workers[i]; a.Instance == b.Instance && a.Group == b.Group {
+			c.refuse("workers", "group %s, instance %s is there twice; group and instance must be unique together", quote(b.Group), quote(b.Instance))
+		}
+	}
+}
+
+func (c *checker) hive(h *HiveReport) {
+	switch {
+	case !isName(h.ID, MaxIDLength):
+		c.refuse("hive.id", "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(h.ID), MaxIDLength-1)
+	case h.Hostname == "" || len(h.Hostname) > MaxHostnameLength || !isHost(h.Hostname):
+		c.refuse("hive.hostname", "%s must be a host name or IP address of at most %d characters", quote(h.Hostname), MaxHostnameLength)
+	case h.Port < 0 || h.Port > math.MaxUint16:
+		c.refuse("hive.port", "%d must be 0 to 65535", h.Port)
+	case len(h.Version) > MaxNameLength || !printable(h.Version):
+		c.refuse("hive.version", "%s must be at most %d printable characters", quote(h.Version), MaxNameLength)
+	case h.OperationalStatus > Stopped:
+		c.refuse("hive.operationalStatus", "%d is no operational status", h.OperationalStatus)
+	case h.HealthStatus > Unhealthy:
+		c.refuse("hive.healthStatus", "%d is no health status", h.HealthStatus)
+	}
+	if len(h.HealthReason) > MaxReasonLength || !printable(string(h.HealthReason)) {
+		h.HealthReason = OptString(clip(string(h.HealthReason), MaxReasonLength))
+		c.warn("hive.healthReason", "shortened to %d printable characters", MaxReasonLength)
+	}
+}
+
+func (c *checker) device(all []Device, i int) {
+	d := &all[i]
+	at := func(field string) string { return fmt.Sprintf("devices[%d].%s", i, field) }
+	switch {
+	case d.ID == "" || len(d.ID) > MaxNameLength || !printable(d.ID):
+		c.refuse(at("id"), "%s must be 1 to %d printable characters", quote(d.ID), MaxNameLength)
+	case len(d.Name) > MaxTextLength || !printable(d.Name):
+		c.refuse(at("name"), "%s must be at most %d printable characters", quote(d.Name), MaxTextLength)
+	case d.Kind > CPU:
+		c.refuse(at("kind"), "%d is no device kind", d.Kind)
+	case len(d.ComputeCapability) > MaxNameLength || !printable(string(d.ComputeCapability)):
+		c.refuse(at("computeCapability"), "must be at most %d printable characters", MaxNameLength)
+	}
+	for j := range i {
+		if all[j].ID == d.ID {
+			c.refuse(at("id"), "%s is already the id of devices[%d]; ids must be unique", quote(d.ID), j)
+		}
+	}
+	c.int(at, "memoryTotalMb", &d.MemoryTotalMB, maxMemoryMB)
+	c.int(at, "memoryUsedMb", &d.MemoryUsedMB, maxMemoryMB)
+	c.percent(at, "utilizationPercent", &d.UtilizationPercent)
+	c.float(at, "temperatureCelsius", &d.TemperatureCelsius, -maxCelsius, maxCelsius)
+	c.float(at, "powerWatts", &d.PowerWatts, 0, maxWatts)
+}
+
+func (c *checker) worker(all []WorkerReport, i int) {
+	w := &all[i]
+	at := func(field string) string { return fmt.Sprintf("workers[%d].%s", i, field) }
+	switch {
+	case !isName(w.Group, MaxNameLength):
+		c.refuse(at("group"), "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(w.Group), MaxNameLength-1)
+	case !isName(w.Instance, MaxNameLength):
+		c.refuse(at("instance"), "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(w.Instance), MaxNameLength-1)
+	case w.PID.Known && w.PID.Value < 0:
+		c.refuse(at("pid"), "%d must be 0 or more", w.PID.Value)
+	case len(w.Model) > MaxTextLength || !printable(string(w.Model)):
+		c.refuse(at("model"), "%s must be at most %d printable characters", quote(string(w.Model)), MaxTextLength)
+	case w.Endpoint != "" && !isHTTP(string(w.Endpoint)):
+		c.refuse(at("endpoint"), "%s must be an http:// or https:// address without user or password, of at most %d characters", quote(string(w.Endpoint)), MaxReasonLength)
+	}
+	c.percent(at, "gpuUtilizationPercent", &w.GPUUtilizationPercent)
+	c.int(at, "vramUsedMb", &w.VRAMUsedMB, maxMemoryMB)
+	c.int(at, "vramTotalMb", &w.VRAMTotalMB, maxMemoryMB)
+	c.float(at, "cpuPercent", &w.CPUPercent, 0, maxPercentOfOneCore)
+	c.int(at, "rssMb", &w.RSSMB, maxMemoryMB)
+	c.float(at, "ioReadMbPerSecond", &w.IOReadMBPerSecond, 0, maxMBPerSecond)
+	c.float(at, "ioWriteMbPerSecond", &w.IOWriteMBPerSecond, 0, maxMBPerSecond)
+	c.int(at, "uptimeSeconds", &w.UptimeSeconds, maxUptimeSeconds)
+	c.int(at, "requestsRunning", &w.RequestsRunning, maxRequests)
+	c.int(at, "requestsQueued", &w.RequestsQueued, maxRequests)
+}
+
+// int makes an absurd figure unknown. It is not clipped: a utilization of -1 clipped to 0 would look idle.
+func (c *checker) int(at func(string) string, field string, v *OptInt, most int32) {
+	if v.Known && (v.Value < 0 || v.Value > most) {
+		c.warn(at(field), "%d is not 0 to %d, taken as unknown", v.Value, most)
+		*v = OptInt{}
+	}
+}
+
+func (c *checker) float(at func(string) string, field string, v *OptFloat, least, most float64) {
+	if v.Known && !(v.Value >= least && v.Value <= most) { // written so that NaN is caught
+		c.warn(at(field), "%g is not %g to %g, taken as unknown", v.Value, least, most)
+		*v = OptFloat{}
+	}
+}
+
+// percent clips what is a little too much, as rounding in drivers makes it, and no more.
+func (c *checker) percent(at func(string) string, field string, v *OptFloat) {
+	if v.Known && v.Value > 100 && v.Value <= 110 {
+		c.warn(at(field), "%g clipped to 100", v.Value)
+		v.Value = 100
+	}
+	c.float(at, field, v, 0, 100)
+	if v.Value == 0 {
+		v.Value = 0 // -0 is 0
+	}
+}
+
+func (c *checker) refuse(field, format string, args ...any) {
+	if c.err == nil {
+		c.err = &InvalidError{field, fmt.Sprintf(format, args...)}
+	}
+}
+
+func (c *checker) warn(field, format string, args ...any) {
+	if len(c.warnings) < MaxWarnings {
+		c.warnings = append(c.warnings, field+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// isName reports whether s is [A-Za-z0-9][A-Za-z0-9._:-]*, of at most the given length.
+func isName(s string, longest int) bool {
+	if s == "" || len(s) > longest {
+		return false
+	}
+	for i := range len(s) {
+		switch b := s[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		case i > 0 && (b == '.' || b == '_' || b == ':' || b == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isHost reports whether s can be the host of a URL: no more is asked of it, since names are
+// resolved by those who connect.
+func isHost(s string) bool {
+	for i := range len(s) {
+		if b := s[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`/?#@"<>\^{|}`+"`", b) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isHTTP is a strict and cheap form of url.Parse, which would be a third of the cost of Apply.
+func isHTTP(s string) bool {
+	rest, ok := strings.CutPrefix(s, "http://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "https://")
+	}
+	if !ok || len(s) > MaxReasonLength || !printable(s) {
+		return false
+	}
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest != "" && isHost(rest)
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// quote shows a value from outside: shortened, and with everything unprintable escaped.
+func quote(s string) string {
+	const most = 48
+	if len(s) > most {
+		return fmt.Sprintf("%+q…", s[:most])
+	}
+	return fmt.Sprintf("%+q", s)
+}
+
+func clip(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > most {
+		_, size := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-size]
+	}
+	return s
+}
+
+// skewMS returns the sender's clock minus ours, as far as 32 bits hold it.
+func skewMS(sentAt, receivedAt time.Time) OptInt {
+	if sentAt.IsZero() {
+		return OptInt{}
+	}
+	ms := sentAt.Sub(receivedAt).Milliseconds()
+	return Int(int32(min(max(ms, math.MinInt32), math.MaxInt32)))
+}
