@@ -205,10 +205,10 @@ func (w *Worker) settleTelemetry(was *Worker, now time.Time) {
 func settle(old, hive *Hive, rev Revision) Change {
 	change := Change{HiveID: hive.ID, Hive: AllFields}
 	if old != nil {
-		change.Hive = diffHive(old, hive)
+		change.Hive = DiffHive(old, hive)
 		change.Workers = make([]WorkerChange, 0, len(hive.Workers))
 	}
-	eachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
+	EachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
 		switch {
 		case is == nil:
 			change.Workers = append(change.Workers, WorkerChange{was.ID, AllFields, true})
@@ -218,7 +218,7 @@ func settle(old, hive *Hive, rev Revision) Change {
 			change.Workers = append(change.Workers, WorkerChange{is.ID, AllFields, false})
 			change.Hive |= HiveWorkerSet
 		default:
-			f := diffWorker(was, is)
+			f := DiffWorker(was, is)
 			is.Revision = was.Revision
 			if f&^WorkerLastSeenAt != 0 {
 				is.Revision = rev

@@ -64,8 +64,8 @@ type WorkerChange struct {
 	Gone    bool
 }
 
-// diffHive returns which fields differ, but for its workers' own.
-func diffHive(old, hive *Hive) Fields {
+// DiffHive returns which fields of two records of a hive differ, but for its workers.
+func DiffHive(old, hive *Hive) Fields {
 	var f Fields
 	f |= when(old.Hostname != hive.Hostname, HiveHostname)
 	f |= when(old.Port != hive.Port, HivePort)
@@ -82,8 +82,8 @@ func diffHive(old, hive *Hive) Fields {
 	return f
 }
 
-// diffWorker returns which fields differ.
-func diffWorker(old, w *Worker) Fields {
+// DiffWorker returns which fields of two records of a worker differ.
+func DiffWorker(old, w *Worker) Fields {
 	var f Fields
 	if old.Telemetry != w.Telemetry {
 		f |= when(old.GPUUtilizationPercent != w.GPUUtilizationPercent, WorkerGPUUtilization)

@@ -59,7 +59,7 @@ func eventsOf(old, hive *Hive) []Event {
 			tell(HiveHealthChanged, "", "%s is %s%s.", hive.ID, hive.Health.Status, because(hive.Health.Reason))
 		}
 	}
-	eachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
+	EachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
 		switch {
 		case was == nil:
 			tell(WorkerStarted, is.ID, "%s started%s.", is.ID, serving(is.Model))
@@ -95,8 +95,8 @@ func workersOf(h *Hive) []*Worker {
 	return h.Workers
 }
 
-// eachPair calls visit for every worker of either list, both sorted by group and instance; the one that is missing is nil.
-func eachPair(old, now []*Worker, visit func(was, is *Worker)) {
+// EachPair calls visit for every worker of either list, both sorted by group and instance; the one that is missing is nil.
+func EachPair(old, now []*Worker, visit func(was, is *Worker)) {
 	for len(old) > 0 || len(now) > 0 {
 		switch {
 		case len(now) == 0:

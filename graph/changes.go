@@ -1,0 +1,317 @@
+package graph
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"waggle/internal/graphqlexec"
+	"waggle/registry"
+)
+
+const (
+	// chunkSize is how many entries one update of a snapshot holds.
+	chunkSize = 1000
+	// joinPause bounds how often members are brought to the present because somebody joins.
+	joinPause = 100 * time.Millisecond
+)
+
+// follower sends `changes` to one group of equal subscriptions. All its members stand at the same snapshot, seen: what they hold is
+// what the filters choose of it. One goroutine runs it.
+type follower struct {
+	reg          *registry.TelemetryRegistry
+	stream       *graphqlexec.Stream[*RegistryUpdate]
+	interval     time.Duration // 0: at once
+	hiveFilter   *registry.HiveFilter
+	workerFilter *registry.WorkerFilter
+	hives        *selection // of RegistryUpdate.hives; nil when not selected
+	workers      *selection // of RegistryUpdate.workers; nil when not selected
+
+	seen   *registry.Snapshot
+	sentAt time.Time // when members were last sent something
+}
+
+func (f *follower) run(ctx context.Context) {
+	defer f.stream.Close()
+	f.seen, f.sentAt = f.reg.Snapshot(), time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if !f.sleep(ctx, timer) {
+			return
+		}
+		joins := f.takeJoins()
+		if !f.step() {
+			return
+		}
+		for _, j := range joins {
+			if !f.welcome(j) {
+				return
+			}
+		}
+	}
+}
+
+// sleep waits until members are due to be sent what changed or a sign of life, or somebody joins.
+func (f *follower) sleep(ctx context.Context, timer *time.Timer) bool {
+	changed := f.reg.Changes().Appended(f.seen.Revision.Counter)
+	timer.Reset(time.Until(f.sentAt.Add(signOfLife)))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-changed:
+		timer.Reset(time.Until(f.sentAt.Add(f.interval)))
+	case <-f.stream.Waiting():
+		timer.Reset(time.Until(f.sentAt.Add(min(f.interval, joinPause))))
+		return f.wait(ctx, timer)
+	}
+	select {
+	case <-f.stream.Waiting():
+		timer.Reset(time.Until(f.sentAt.Add(min(f.interval, joinPause))))
+		return f.wait(ctx, timer)
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (f *follower) wait(ctx context.Context, timer *time.Timer) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (f *follower) takeJoins() []graphqlexec.Join {
+	var joins []graphqlexec.Join
+	for {
+		j, ok := f.stream.NextJoin()
+		if !ok {
+			return joins
+		}
+		joins = append(joins, j)
+	}
+}
+
+// step brings the members to the present.
+func (f *follower) step() bool {
+	now := f.reg.Snapshot()
+	update := f.between(f.seen, now)
+	f.seen = now
+	if update.isEmpty() && time.Since(f.sentAt) < signOfLife {
+		return true
+	}
+	f.sentAt = time.Now()
+	return f.stream.Send(update, now.Revision.String())
+}
+
+// welcome brings joiners to where the members are: from the position they know, or by a snapshot.
+func (f *follower) welcome(j graphqlexec.Join) bool {
+	reason := ResetReasonInitial
+	if j.Behind {
+		reason = ResetReasonTooSlow
+	}
+	if j.Resume != "" {
+		since, err := registry.ParseRevision(j.Resume)
+		if err != nil {
+			f.stream.Refuse(j, err)
+			return true
+		}
+		update, why := f.resume(since)
+		if update != nil {
+			return f.stream.SendJoin(j, update, f.position(), true)
+		}
+		if !j.Behind {
+			reason = why
+		}
+	}
+	return f.sendSnapshot(j, reason)
+}
+
+func (f *follower) position() string { return f.seen.Revision.String() }
+
+// sendSnapshot sends what the filters choose, in chunks. A large one takes long, and members are not kept waiting meanwhile; what they were
+// sent since then follows the last chunk.
+func (f *follower) sendSnapshot(j graphqlexec.Join, reason ResetReason) bool {
+	base := f.seen
+	chunk := newUpdate(base.Revision)
+	chunk.Reset = &reason
+	for entry := range f.entries(base) {
+		if len(chunk.Hives)+len(chunk.Workers) == chunkSize {
+			if !f.stream.SendJoin(j, chunk, "", false) {
+				return false
+			}
+			chunk = newUpdate(base.Revision)
+			if time.Since(f.sentAt) >= max(f.interval, joinPause) && !f.step() {
+				return false
+			}
+		}
+		if entry.hive != nil {
+			chunk.Hives = append(chunk.Hives, entry.hive)
+		} else {
+			chunk.Workers = append(chunk.Workers, entry.worker)
+		}
+	}
+	if f.seen == base {
+		chunk.Complete = true
+		return f.stream.SendJoin(j, chunk, f.position(), true)
+	}
+	if !f.stream.SendJoin(j, chunk, "", false) {
+		return false
+	}
+	return f.stream.SendJoin(j, f.between(base, f.seen), f.position(), true)
+}
+
+// entry is a hive or a worker.
+type entry struct {
+	hive   *registry.Hive
+	worker *registry.Worker
+}
+
+// entries yields all that the filters choose and the client asked for.
+func (f *follower) entries(snap *registry.Snapshot) iter.Seq[entry] {
+	return func(yield func(entry) bool) {
+		if f.hives != nil {
+			for h := range snap.HivesWhere(f.hiveFilter) {
+				if !yield(entry{hive: h}) {
+					return
+				}
+			}
+		}
+		if f.workers != nil {
+			for w := range snap.WorkersWhere(f.workerFilter) {
+				if !yield(entry{worker: w}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// between returns what a client that holds one snapshot needs for the other.
+func (f *follower) between(old, now *registry.Snapshot) *RegistryUpdate {
+	update := newUpdate(now.Revision)
+	update.Complete = true
+	if old.Revision == now.Revision {
+		return update
+	}
+	touched := map[string]bool{}
+	err := f.reg.Changes().After(old.Revision.Counter, now.Revision.Counter, func(c registry.Change) { touched[c.HiveID] = true })
+	if err != nil { // more changed than the log holds: compare everything
+		clear(touched)
+		for _, snap := range []*registry.Snapshot{old, now} {
+			for h := range snap.AllHives() {
+				touched[h.ID] = true
+			}
+		}
+	}
+	for id := range touched {
+		was, is := old.Hive(id), now.Hive(id)
+		if was == is {
+			continue
+		}
+		f.compareHive(update, id, was, is)
+		registry.EachPair(workersOf(was), workersOf(is), func(was, is *registry.Worker) { f.compareWorker(update, was, is) })
+	}
+	return update
+}
+
+func (f *follower) compareHive(update *RegistryUpdate, id string, was, is *registry.Hive) {
+	if f.hives == nil {
+		return
+	}
+	had := was != nil && f.hiveFilter.Match(was)
+	switch {
+	case is != nil && f.hiveFilter.Match(is):
+		if !had || f.hives.hiveChanged(was, is) {
+			update.Hives = append(update.Hives, is)
+		}
+	case had:
+		update.remove(EntryKindHive, id, is != nil)
+	}
+}
+
+func (f *follower) compareWorker(update *RegistryUpdate, was, is *registry.Worker) {
+	if f.workers == nil {
+		return
+	}
+	had := was != nil && f.workerFilter.Match(was)
+	switch {
+	case is != nil && f.workerFilter.Match(is):
+		if !had || f.workers.workerChanged(was, is) {
+			update.Workers = append(update.Workers, is)
+		}
+	case had:
+		update.remove(EntryKindWorker, was.ID, is != nil)
+	}
+}
+
+// resume returns what a client that holds an earlier revision needs to be where the members are, or why it must start over. What it holds is
+// not known exactly, so it may be told to drop what it does not have.
+func (f *follower) resume(since registry.Revision) (*RegistryUpdate, ResetReason) {
+	if since.Epoch != f.seen.Revision.Epoch {
+		return nil, ResetReasonRestarted
+	}
+	if since.Counter > f.seen.Revision.Counter {
+		return nil, ResetReasonExpired
+	}
+	seenHives, seenWorkers := map[string]bool{}, map[string]bool{} // true: the client sees the difference
+	err := f.reg.Changes().After(since.Counter, f.seen.Revision.Counter, func(c registry.Change) {
+		if f.hives != nil {
+			seenHives[c.HiveID] = seenHives[c.HiveID] || f.hives.sees(c.Hive, c.Hive, c.Workers)
+		}
+		if f.workers != nil {
+			for _, w := range c.Workers {
+				seenWorkers[w.ID] = seenWorkers[w.ID] || f.workers.sees(w.Changed, c.Hive, c.Workers)
+			}
+		}
+	})
+	if err != nil {
+		return nil, ResetReasonExpired
+	}
+	update := newUpdate(f.seen.Revision)
+	update.Complete = true
+	for id, sees := range seenHives {
+		switch h := f.seen.Hive(id); {
+		case h == nil || !f.hiveFilter.Match(h):
+			update.remove(EntryKindHive, id, h != nil)
+		case sees || f.hiveFilter != nil: // it may have come into the filter
+			update.Hives = append(update.Hives, h)
+		}
+	}
+	for id, sees := range seenWorkers {
+		switch w := f.seen.Worker(id); {
+		case w == nil || !f.workerFilter.Match(w):
+			update.remove(EntryKindWorker, id, w != nil)
+		case sees || f.workerFilter != nil:
+			update.Workers = append(update.Workers, w)
+		}
+	}
+	return update, ""
+}
+
+func newUpdate(rev registry.Revision) *RegistryUpdate {
+	return &RegistryUpdate{Revision: rev, Hives: []*registry.Hive{}, Workers: []*registry.Worker{}, Removed: []*Removal{}}
+}
+
+func (u *RegistryUpdate) isEmpty() bool { return len(u.Hives)+len(u.Workers)+len(u.Removed) == 0 }
+
+func (u *RegistryUpdate) remove(kind EntryKind, id string, stillThere bool) {
+	reason := RemovalReasonGone
+	if stillThere {
+		reason = RemovalReasonFilteredOut
+	}
+	u.Removed = append(u.Removed, &Removal{ID: id, Kind: kind, Reason: reason})
+}
+
+func workersOf(h *registry.Hive) []*registry.Worker {
+	if h == nil {
+		return nil
+	}
+	return h.Workers
+}

@@ -1,0 +1,70 @@
+package graph
+
+import (
+	"context"
+	"time"
+
+	"waggle/registry"
+)
+
+// signOfLife is after how much silence a subscription says that it lives.
+const signOfLife = 10 * time.Second
+
+// live pushes answers to one question: the first at once, then whenever the answer is another, at most once in an interval, and at
+// least once in signOfLife. The question is asked again only if the registry changed.
+func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval time.Duration, ask func(*registry.Snapshot) T, differ func(a, b T) bool) <-chan T {
+	answers := make(chan T, 1)
+	go func() {
+		defer close(answers)
+		var last T
+		var sent time.Time
+		pace := time.NewTimer(0)
+		defer pace.Stop()
+		life := time.NewTimer(signOfLife)
+		defer life.Stop()
+		for first := true; ; first = false {
+			select {
+			case <-ctx.Done():
+				return
+			case <-pace.C:
+			}
+			snap := reg.Snapshot()
+			answer := ask(snap)
+			if first || differ(last, answer) || time.Since(sent) >= signOfLife {
+				select {
+				case <-ctx.Done():
+					return
+				case answers <- answer:
+				}
+				last, sent = answer, time.Now()
+				life.Reset(signOfLife)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-reg.Changes().Appended(snap.Revision.Counter):
+				pace.Reset(interval)
+			case <-life.C:
+				pace.Reset(0)
+			}
+		}
+	}()
+	return answers
+}
+
+func intervalOf(ms int) (time.Duration, error) {
+	return time.Duration(ms) * time.Millisecond, checkRange("intervalMs", ms, MinIntervalMS, MaxIntervalMS)
+}
+
+// pagesDiffer tells whether a client sees a difference between two windows; their revision alone is none.
+func pagesDiffer[T any](old, now []T, differ func(a, b T) bool) bool {
+	if len(old) != len(now) {
+		return true
+	}
+	for i := range old {
+		if differ(old[i], now[i]) {
+			return true
+		}
+	}
+	return false
+}
