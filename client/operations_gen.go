@@ -91,38 +91,6 @@ var AllHealthStatus = []HealthStatus{
 	HealthStatusUnhealthy,
 }
 
-// HeartbeatHeartbeatHeartbeatPayload includes the requested fields of the GraphQL type HeartbeatPayload.
-// The GraphQL type's documentation follows.
-//
-// The answer to a heartbeat.
-type HeartbeatHeartbeatHeartbeatPayload struct {
-	// What became of it.
-	Outcome HeartbeatOutcome `json:"outcome"`
-	// The id it was sent for.
-	HiveId string `json:"hiveId"`
-	// The registry's revision after it.
-	Revision string `json:"revision"`
-	// Send the next one after this many milliseconds.
-	NextHeartbeatMs int `json:"nextHeartbeatMs"`
-	// What was wrong but could be mended, or why it was refused; at most 8.
-	Warnings []string `json:"warnings"`
-}
-
-// GetOutcome returns HeartbeatHeartbeatHeartbeatPayload.Outcome, and is useful for accessing the field via an interface.
-func (v *HeartbeatHeartbeatHeartbeatPayload) GetOutcome() HeartbeatOutcome { return v.Outcome }
-
-// GetHiveId returns HeartbeatHeartbeatHeartbeatPayload.HiveId, and is useful for accessing the field via an interface.
-func (v *HeartbeatHeartbeatHeartbeatPayload) GetHiveId() string { return v.HiveId }
-
-// GetRevision returns HeartbeatHeartbeatHeartbeatPayload.Revision, and is useful for accessing the field via an interface.
-func (v *HeartbeatHeartbeatHeartbeatPayload) GetRevision() string { return v.Revision }
-
-// GetNextHeartbeatMs returns HeartbeatHeartbeatHeartbeatPayload.NextHeartbeatMs, and is useful for accessing the field via an interface.
-func (v *HeartbeatHeartbeatHeartbeatPayload) GetNextHeartbeatMs() int { return v.NextHeartbeatMs }
-
-// GetWarnings returns HeartbeatHeartbeatHeartbeatPayload.Warnings, and is useful for accessing the field via an interface.
-func (v *HeartbeatHeartbeatHeartbeatPayload) GetWarnings() []string { return v.Warnings }
-
 // One report of a hive.
 type HeartbeatInput struct {
 	// The hive itself.
@@ -136,7 +104,7 @@ type HeartbeatInput struct {
 	// GPUs and CPUs; null: unchanged. At most 64.
 	Devices []*DeviceInput `json:"devices,omitempty"`
 	// The complete list: a worker left out is gone. At most 256.
-	Workers []*WorkerInput `json:"workers,omitempty"`
+	Workers []*WorkerInput `json:"workers"`
 }
 
 // GetHive returns HeartbeatInput.Hive, and is useful for accessing the field via an interface.
@@ -181,14 +149,46 @@ var AllHeartbeatOutcome = []HeartbeatOutcome{
 	HeartbeatOutcomeInvalid,
 }
 
+// HeartbeatPayload includes the requested fields of the GraphQL type HeartbeatPayload.
+// The GraphQL type's documentation follows.
+//
+// The answer to a heartbeat.
+type HeartbeatPayload struct {
+	// What became of it.
+	Outcome HeartbeatOutcome `json:"outcome"`
+	// The id it was sent for.
+	HiveId string `json:"hiveId"`
+	// The registry's revision after it.
+	Revision string `json:"revision"`
+	// Send the next one after this many milliseconds.
+	NextHeartbeatMs int `json:"nextHeartbeatMs"`
+	// What was wrong but could be mended, or why it was refused; at most 8.
+	Warnings []string `json:"warnings"`
+}
+
+// GetOutcome returns HeartbeatPayload.Outcome, and is useful for accessing the field via an interface.
+func (v *HeartbeatPayload) GetOutcome() HeartbeatOutcome { return v.Outcome }
+
+// GetHiveId returns HeartbeatPayload.HiveId, and is useful for accessing the field via an interface.
+func (v *HeartbeatPayload) GetHiveId() string { return v.HiveId }
+
+// GetRevision returns HeartbeatPayload.Revision, and is useful for accessing the field via an interface.
+func (v *HeartbeatPayload) GetRevision() string { return v.Revision }
+
+// GetNextHeartbeatMs returns HeartbeatPayload.NextHeartbeatMs, and is useful for accessing the field via an interface.
+func (v *HeartbeatPayload) GetNextHeartbeatMs() int { return v.NextHeartbeatMs }
+
+// GetWarnings returns HeartbeatPayload.Warnings, and is useful for accessing the field via an interface.
+func (v *HeartbeatPayload) GetWarnings() []string { return v.Warnings }
+
 // HeartbeatResponse is returned by Heartbeat on success.
 type HeartbeatResponse struct {
 	// Reports a hive and all its workers, as one atomic step. Bad input is answered with BAD_USER_INPUT and changes nothing.
-	Heartbeat *HeartbeatHeartbeatHeartbeatPayload `json:"heartbeat"`
+	Heartbeat *HeartbeatPayload `json:"heartbeat"`
 }
 
 // GetHeartbeat returns HeartbeatResponse.Heartbeat, and is useful for accessing the field via an interface.
-func (v *HeartbeatResponse) GetHeartbeat() *HeartbeatHeartbeatHeartbeatPayload { return v.Heartbeat }
+func (v *HeartbeatResponse) GetHeartbeat() *HeartbeatPayload { return v.Heartbeat }
 
 // What a hive says of itself.
 type HiveInput struct {
