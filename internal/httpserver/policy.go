@@ -1,0 +1,96 @@
+package httpserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Policy says whom the server answers, over HTTP and WebSocket alike. It must be made by [NewPolicy]; it is immutable.
+//
+// The host check stops DNS rebinding, by which a web page makes a browser talk to a server on the reader's own machine;
+// the origin check stops one web page from using another's server.
+type Policy struct {
+	hosts   map[string]bool // names without port, lower case
+	origins map[string]bool // scheme://host[:port], lower case
+}
+
+// NewPolicy allows loopback names, the given further host names, and pages of the given origins
+// ("https://dashboard.example:8443") beside those the server itself serves.
+func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
+	p := &Policy{hosts: map[string]bool{"localhost": true}, origins: map[string]bool{}}
+	for _, host := range allowHosts {
+		if host == "" || strings.ContainsAny(host, "/*@ ") {
+			return nil, fmt.Errorf("allowed host %q: must be a host name or IP address without port", host)
+		}
+		p.hosts[strings.ToLower(strings.Trim(host, "[]"))] = true
+	}
+	for _, origin := range allowOrigins {
+		u, err := url.Parse(origin)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+			return nil, fmt.Errorf("allowed origin %q: must be scheme://host[:port] with http or https", origin)
+		}
+		p.origins[strings.ToLower(origin)] = true
+	}
+	return p, nil
+}
+
+// AllowsHost reports whether the request is meant for this server by name.
+func (p *Policy) AllowsHost(r *http.Request) bool {
+	host := hostOf(r.Host)
+	if p.hosts[host] {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// AllowsOrigin reports whether the page that sent the request, if one did, may do so.
+func (p *Policy) AllowsOrigin(r *http.Request) bool {
+	origin := strings.ToLower(r.Header.Get("Origin"))
+	if origin == "" || p.origins[origin] {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+// Origins returns the origins of other pages that are allowed.
+func (p *Policy) Origins() []string {
+	all := make([]string, 0, len(p.origins))
+	for origin := range p.origins {
+		all = append(all, origin)
+	}
+	return all
+}
+
+// hostOf returns the host of host[:port], lower case and without brackets.
+func hostOf(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	return strings.ToLower(host)
+}
+
+// ErrOpen says that a server would be open to the network without asking for credentials.
+var ErrOpen = errors.New("this address can be reached from other machines, and there are no credentials yet: anybody could send heartbeats and read the fleet; say --insecure if that is meant")
+
+// CheckListen refuses an address that others can reach, unless insecure says that this is meant.
+func CheckListen(listen string, insecure bool) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("listen address %q: must be host:port, e.g. 127.0.0.1:7833", listen)
+	}
+	if insecure || strings.EqualFold(host, "localhost") {
+		return nil
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("listen address %q: %w", listen, ErrOpen)
+}
