@@ -9,7 +9,7 @@ func (s *Snapshot) BestWorker(model string, minFreeMB int32) *Worker {
 		return nil
 	}
 	if minFreeMB <= 0 {
-		minFreeMB = -1 // the tally's word for unknown
+		minFreeMB = -1 // an offer's word for unknown
 	}
 	f := rankFinder{s, OptString(model)}
 	best := f.best(m.byHive.root, minFreeMB, noRank)
@@ -20,16 +20,16 @@ func (s *Snapshot) BestWorker(model string, minFreeMB int32) *Worker {
 	return f.pick(m.byHive.root, best, int32(uint64(m.turn.Add(1)-1)%uint64(equals)))
 }
 
-type tallyNode = treeNode[tally, tally]
+type offerNode = treeNode[offer, offer]
 
-// rankFinder searches the index of a model for candidates by rank. It descends only where a tally says that there is one.
+// rankFinder searches the index of a model for candidates by rank. It descends only where an offer says that there is one.
 type rankFinder struct {
 	snap  *Snapshot
 	model OptString
 }
 
 // best returns the lowest rank among candidates with so much free memory, if it is below the bound; else the bound.
-func (f rankFinder) best(n *tallyNode, minFreeMB int32, bound uint64) uint64 {
+func (f rankFinder) best(n *offerNode, minFreeMB int32, bound uint64) uint64 {
 	for _, kid := range n.kids {
 		if betterRank(kid.total, minFreeMB, bound) {
 			if freeOfRank(kid.total.best) >= minFreeMB {
@@ -39,8 +39,8 @@ func (f rankFinder) best(n *tallyNode, minFreeMB int32, bound uint64) uint64 {
 			}
 		}
 	}
-	for i, t := range n.vals {
-		if !betterRank(t, minFreeMB, bound) {
+	for i, o := range n.vals {
+		if !betterRank(o, minFreeMB, bound) {
 			continue
 		}
 		for _, w := range f.snap.Hive(n.keys[i]).Workers {
@@ -52,12 +52,12 @@ func (f rankFinder) best(n *tallyNode, minFreeMB int32, bound uint64) uint64 {
 	return bound
 }
 
-func betterRank(t tally, minFreeMB int32, bound uint64) bool {
-	return t.best < bound && t.candidateFree >= minFreeMB
+func betterRank(o offer, minFreeMB int32, bound uint64) bool {
+	return o.best < bound && o.candidateFree >= minFreeMB
 }
 
 // count counts the candidates of exactly this rank.
-func (f rankFinder) count(n *tallyNode, rank uint64) int32 {
+func (f rankFinder) count(n *offerNode, rank uint64) int32 {
 	if n.total.best >= rank {
 		return countBest(n.total, rank)
 	}
@@ -65,15 +65,15 @@ func (f rankFinder) count(n *tallyNode, rank uint64) int32 {
 	for _, kid := range n.kids {
 		count += f.count(kid, rank)
 	}
-	for i, t := range n.vals {
-		count += f.countHive(n.keys[i], t, rank)
+	for i, o := range n.vals {
+		count += f.countHive(n.keys[i], o, rank)
 	}
 	return count
 }
 
-func (f rankFinder) countHive(hiveID string, t tally, rank uint64) int32 {
-	if t.best >= rank {
-		return countBest(t, rank)
+func (f rankFinder) countHive(hiveID string, o offer, rank uint64) int32 {
+	if o.best >= rank {
+		return countBest(o, rank)
 	}
 	count := int32(0)
 	for _, w := range f.snap.Hive(hiveID).Workers {
@@ -84,15 +84,15 @@ func (f rankFinder) countHive(hiveID string, t tally, rank uint64) int32 {
 	return count
 }
 
-func countBest(t tally, rank uint64) int32 {
-	if t.best == rank {
-		return t.bestCount
+func countBest(o offer, rank uint64) int32 {
+	if o.best == rank {
+		return o.bestCount
 	}
 	return 0
 }
 
 // pick returns the candidate of exactly this rank that has skip others before it.
-func (f rankFinder) pick(n *tallyNode, rank uint64, skip int32) *Worker {
+func (f rankFinder) pick(n *offerNode, rank uint64, skip int32) *Worker {
 	for _, kid := range n.kids {
 		count := f.count(kid, rank)
 		if skip < count {
@@ -100,8 +100,8 @@ func (f rankFinder) pick(n *tallyNode, rank uint64, skip int32) *Worker {
 		}
 		skip -= count
 	}
-	for i, t := range n.vals {
-		count := f.countHive(n.keys[i], t, rank)
+	for i, o := range n.vals {
+		count := f.countHive(n.keys[i], o, rank)
 		if skip >= count {
 			skip -= count
 			continue

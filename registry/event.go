@@ -50,7 +50,7 @@ func eventsOf(old, hive *Hive) []Event {
 		events = append(events, Event{Kind: kind, WorkerID: OptString(workerID), Message: fmt.Sprintf(format, args...)})
 	}
 	if old == nil {
-		tell(HiveJoined, "", "%s joined with %d workers.", hiveItem{hive}.Info(), len(hive.Workers))
+		tell(HiveJoined, "", "%s joined with %s.", hiveItem{hive}.Info(), counted(len(hive.Workers), "worker"))
 	} else {
 		if old.Liveness != Online {
 			tell(HiveReturned, "", "%s is back after %s of silence.", hive.ID, hive.LastSeenAt.Sub(old.LastSeenAt).Round(100*time.Millisecond))
@@ -72,6 +72,13 @@ func eventsOf(old, hive *Hive) []Event {
 		}
 	})
 	return events
+}
+
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 func because(reason OptString) string {

@@ -106,39 +106,36 @@ func (f *WorkerFilter) indexed() bool {
 	return f != nil && (f.Model != nil || f.Idle != nil || f.Available != nil || f.MinFreeVRAMMB != nil)
 }
 
-// mayMatch reports whether some worker of a subtree with this tally may match. It never errs on the side of no.
-func (f *WorkerFilter) mayMatch(t tally) bool {
+// mayMatch reports whether some worker of a subtree with this offer may match. It never errs on the side of no.
+func (f *WorkerFilter) mayMatch(o offer) bool {
 	if f == nil {
 		return true
 	}
-	free := t.free
+	free := o.free
 	if f.Idle != nil {
 		if *f.Idle {
-			if t.idle == 0 {
+			if o.has&hasIdle == 0 {
 				return false
 			}
-			free = t.idleFree
-		} else if t.busy == 0 {
+			free = o.idleFree
+		} else if o.has&hasBusy == 0 {
 			return false
 		}
 	}
 	if f.Available != nil {
 		if *f.Available {
-			if t.available == 0 {
+			if o.has&hasAvailable == 0 {
 				return false
 			}
-			free = t.availableFree
-			if f.Idle != nil && *f.Idle {
-				free = t.candidateFree
-			}
-		} else if t.available == t.workers {
+			free = min(free, o.availableFree)
+		} else if o.has&hasUnavailable == 0 {
 			return false
 		}
 	}
 	return f.MinFreeVRAMMB == nil || free >= *f.MinFreeVRAMMB
 }
 
-// countOf returns how many workers of an index with this tally match, if the tally alone tells. The index is
+// countOf returns how many workers of an index with this total match, if the tally alone tells. The index is
 // that of the filter's model, if it has one.
 func (f *WorkerFilter) countOf(t tally) (n int32, ok bool) {
 	if f == nil {

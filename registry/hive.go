@@ -96,8 +96,8 @@ type Hive struct {
 	ClockSkewMS         OptInt    // sender minus receiver, for display only
 	Revision            Revision  // of the last change to anything but LastSeenAt
 
-	tally  tally        // what its workers add up to, as the index has it
-	models []modelTally // the same for those with one model
+	all    part   // what its workers bring to the index
+	models []part // what those with one model bring to the model's index
 }
 
 // Endpoint returns http://hostname:port.

@@ -8,85 +8,112 @@ import (
 // noRank is the rank of what cannot be chosen.
 const noRank = math.MaxUint64
 
-// tally is what a set of workers adds up to. Every subtree of an index has one, so that counts are
-// at hand and a search skips what cannot match.
+// tally counts workers, and the memory of their hives. Tallies are added and subtracted, so that counts are at hand.
 type tally struct {
-	suspectHives, offlineHives int32 // 0 in the index of a model
-
+	suspectHives, offlineHives     int32 // 0 for the workers of a model
 	workers, available, idle, busy int32
 	candidates                     int32 // available and idle
-
-	// Largest free VRAM: of all workers, of idle ones, of available ones, of candidates; -1 when there is none.
-	free, idleFree, availableFree, candidateFree int32
-
-	best      uint64 // rank of the best candidate, see rankOf; noRank when there is none
-	bestCount int32  // candidates of that rank
-
-	vramTotalMB, vramUsedMB int64
+	vramTotalMB, vramUsedMB        int64 // 0 for the workers of a model
 }
 
-// noTally is the tally of no workers.
-func noTally() tally {
-	return tally{free: -1, idleFree: -1, availableFree: -1, candidateFree: -1, best: noRank}
+// add adds n times u.
+func (t *tally) add(u *tally, n int32) {
+	t.suspectHives += n * u.suspectHives
+	t.offlineHives += n * u.offlineHives
+	t.workers += n * u.workers
+	t.available += n * u.available
+	t.idle += n * u.idle
+	t.busy += n * u.busy
+	t.candidates += n * u.candidates
+	t.vramTotalMB += int64(n) * u.vramTotalMB
+	t.vramUsedMB += int64(n) * u.vramUsedMB
 }
 
-func (t tally) plus(u tally) tally {
-	t.suspectHives += u.suspectHives
-	t.offlineHives += u.offlineHives
-	t.workers += u.workers
-	t.available += u.available
-	t.idle += u.idle
-	t.busy += u.busy
-	t.candidates += u.candidates
-	t.free = max(t.free, u.free)
-	t.idleFree = max(t.idleFree, u.idleFree)
-	t.availableFree = max(t.availableFree, u.availableFree)
-	t.candidateFree = max(t.candidateFree, u.candidateFree)
-	t.vramTotalMB += u.vramTotalMB
-	t.vramUsedMB += u.vramUsedMB
-	switch {
-	case u.best < t.best:
-		t.best, t.bestCount = u.best, u.bestCount
-	case u.best == t.best:
-		t.bestCount += u.bestCount
-	}
-	return t
-}
-
-// add counts one worker in.
-func (t *tally) add(w *Worker) {
+func (t *tally) count(w *Worker) {
 	t.workers++
-	free := int32(-1)
-	if w.VRAMFreeMB.Known {
-		free = w.VRAMFreeMB.Value
-		t.free = max(t.free, free)
-	}
 	if w.Hive.Available {
 		t.available++
-		t.availableFree = max(t.availableFree, free)
 	}
 	switch w.Activity {
 	case Idle:
 		t.idle++
-		t.idleFree = max(t.idleFree, free)
+		if w.Hive.Available {
+			t.candidates++
+		}
 	case Working:
 		t.busy++
 	case UnknownActivity:
 	}
-	if rank := rankOf(w); rank != noRank {
-		t.candidates++
-		t.candidateFree = max(t.candidateFree, free)
-		switch {
-		case rank < t.best:
-			t.best, t.bestCount = rank, 1
-		case rank == t.best:
-			t.bestCount++
-		}
+}
+
+// offer is the best that a set of workers has for a search. Every subtree of an index has one, so that a search skips
+// what cannot match.
+type offer struct {
+	best      uint64 // rank of the best candidate, see rankOf; noRank when there is none
+	bestCount int32  // candidates of that rank
+
+	// Largest free VRAM: of all workers, of idle ones, of available ones, of candidates; -1 when none is known.
+	free, idleFree, availableFree, candidateFree int32
+
+	has traits
+}
+
+// traits are what at least one worker of a set is.
+type traits uint8
+
+const (
+	hasIdle traits = 1 << iota
+	hasBusy
+	hasAvailable
+	hasUnavailable
+)
+
+// noOffer is the offer of no workers.
+func noOffer() offer {
+	return offer{best: noRank, free: -1, idleFree: -1, availableFree: -1, candidateFree: -1}
+}
+
+func (o offer) sum() offer { return o }
+
+func (o offer) plus(p offer) offer {
+	o.free = max(o.free, p.free)
+	o.idleFree = max(o.idleFree, p.idleFree)
+	o.availableFree = max(o.availableFree, p.availableFree)
+	o.candidateFree = max(o.candidateFree, p.candidateFree)
+	o.has |= p.has
+	switch {
+	case p.best < o.best:
+		o.best, o.bestCount = p.best, p.bestCount
+	case p.best == o.best:
+		o.bestCount += p.bestCount
 	}
-	if w.Hive.Liveness == Online {
-		t.vramTotalMB += int64(w.VRAMTotalMB.Value)
-		t.vramUsedMB += int64(w.VRAMUsedMB.Value)
+	return o
+}
+
+// include adds one worker.
+func (o *offer) include(w *Worker) {
+	one := noOffer()
+	free := int32(-1)
+	if w.VRAMFreeMB.Known {
+		free = w.VRAMFreeMB.Value
 	}
+	one.free = free
+	one.has = hasUnavailable
+	if w.Hive.Available {
+		one.has, one.availableFree = hasAvailable, free
+	}
+	switch w.Activity {
+	case Idle:
+		one.has |= hasIdle
+		one.idleFree = free
+	case Working:
+		one.has |= hasBusy
+	case UnknownActivity:
+	}
+	if one.best = rankOf(w); one.best != noRank {
+		one.bestCount, one.candidateFree = 1, free
+	}
+	*o = o.plus(one)
 }
 
 // rankOf orders the workers that a scheduler may be given, best lowest: fewest waiting requests, then most free VRAM.
@@ -102,22 +129,22 @@ func rankOf(w *Worker) uint64 {
 	return uint64(w.RequestsQueued.Value)<<32 | uint64(math.MaxUint32-free)
 }
 
-func (t tally) sum() tally { return t }
-
-// tallies maps hive ids to what the hive's workers, or those with one model, add up to.
-type tallies = tree[tally, tally]
+// offers maps hive ids to what the hive's workers, or those with one model, offer.
+type offers = tree[offer, offer]
 
 // index finds hives that have the workers looked for, without looking at the fleet. It holds no records, so that a heartbeat
 // that changes nothing one could search for does not touch it. It is immutable; replace returns a changed copy.
 type index struct {
-	all    tallies
+	total  tally
+	all    offers
 	models tree[*modelIndex, nothing]
 }
 
 // modelIndex finds the workers that have one model.
 type modelIndex struct {
 	model  string
-	byHive tallies
+	total  tally
+	byHive offers
 	turn   *atomic.Uint32 // shared by all versions: whose turn it is among equals
 }
 
@@ -130,76 +157,111 @@ func (*modelIndex) sum() nothing { return nothing{} }
 
 // replace returns an index in which one hive's record is replaced; either may be nil.
 func (x index) replace(old, hive *Hive) index {
+	if old != nil {
+		x.total.add(&old.all.tally, -1)
+	}
+	if hive != nil {
+		x.total.add(&hive.all.tally, 1)
+	}
 	switch {
 	case hive == nil:
 		x.all = x.all.remove(old.ID)
-	case old == nil || old.tally != hive.tally:
-		x.all = x.all.put(hive.ID, hive.tally)
+	case old == nil || old.all.offer != hive.all.offer:
+		x.all = x.all.put(hive.ID, hive.all.offer)
 	}
-	for _, was := range modelsOf(old) {
-		if _, has := hive.modelTally(was.model); !has {
-			x.without(was.model, old.ID)
+	for i := range modelsOf(old) {
+		if was := &old.models[i]; hive.part(was.model) == nil {
+			if m := x.model(was.model).replace(old.ID, was, nil); m.byHive.len() > 0 {
+				x.models = x.models.put(m.model, m)
+			} else {
+				x.models = x.models.remove(m.model)
+			}
 		}
 	}
-	for _, is := range modelsOf(hive) {
-		if was, had := old.modelTally(is.model); !had || was != is.tally {
-			x.with(is.model, hive.ID, is.tally)
+	for i := range modelsOf(hive) {
+		is := &hive.models[i]
+		if was := old.part(is.model); was == nil || *was != *is {
+			x.models = x.models.put(is.model, x.model(is.model).replace(hive.ID, was, is))
 		}
 	}
 	return x
 }
 
-func (x *index) with(model, hiveID string, t tally) {
-	m, ok := x.models.get(model)
-	if !ok {
-		m = &modelIndex{model: model, turn: new(atomic.Uint32)}
+// model returns the index of a model, a new one if there is none.
+func (x *index) model(model string) *modelIndex {
+	if m, ok := x.models.get(model); ok {
+		return m
 	}
-	x.models = x.models.put(m.model, &modelIndex{m.model, m.byHive.put(hiveID, t), m.turn})
+	return &modelIndex{model: model, turn: new(atomic.Uint32)}
 }
 
-// without drops a hive from a model, and the model with its last hive.
-func (x *index) without(model, hiveID string) {
-	m, ok := x.models.get(model)
-	if !ok {
-		return
+// replace returns a model's index in which one hive's part is replaced; either may be nil.
+func (m modelIndex) replace(hiveID string, was, is *part) *modelIndex {
+	if was != nil {
+		m.total.add(&was.tally, -1)
 	}
-	if byHive := m.byHive.remove(hiveID); byHive.len() > 0 {
-		x.models = x.models.put(model, &modelIndex{m.model, byHive, m.turn})
-	} else {
-		x.models = x.models.remove(model)
+	if is != nil {
+		m.total.add(&is.tally, 1)
 	}
+	switch {
+	case is == nil:
+		m.byHive = m.byHive.remove(hiveID)
+	case was == nil || was.offer != is.offer:
+		m.byHive = m.byHive.put(hiveID, is.offer)
+	}
+	return &m
 }
 
-// modelTally is what those workers of a hive that have one model add up to.
-type modelTally struct {
-	model string
+// part is what the workers of one hive, or those with one model, bring to an index.
+type part struct {
+	model string // empty: all workers
 	tally tally
+	offer offer
 }
 
-func modelsOf(h *Hive) []modelTally {
+func newPart(model string) part { return part{model: model, offer: noOffer()} }
+
+func (p *part) include(w *Worker) {
+	p.tally.count(w)
+	p.offer.include(w)
+}
+
+func modelsOf(h *Hive) []part {
 	if h == nil {
 		return nil
 	}
 	return h.models
 }
 
-func (h *Hive) modelTally(model string) (tally, bool) {
-	for _, m := range modelsOf(h) {
-		if m.model == model {
-			return m.tally, true
+// part returns that of the workers with a model, or nil.
+func (h *Hive) part(model string) *part {
+	for i := range modelsOf(h) {
+		if h.models[i].model == model {
+			return &h.models[i]
 		}
 	}
-	return tally{}, false
+	return nil
 }
 
-// sumUp fills the hive's tallies. GPU memory counts once per device where devices are known, since workers may share one.
+// sumUp fills what the hive brings to the indexes. GPU memory counts once per device where devices are known, since workers may share one.
 func (h *Hive) sumUp() {
-	h.tally, h.models = noTally(), nil
+	h.all, h.models = newPart(""), nil
+	t := &h.all.tally
 	for _, w := range h.Workers {
-		h.tally.add(w)
-		if w.Model != "" {
-			h.tallyOf(string(w.Model)).add(w)
+		h.all.include(w)
+		if h.Liveness == Online {
+			t.vramTotalMB += int64(w.VRAMTotalMB.Value)
+			t.vramUsedMB += int64(w.VRAMUsedMB.Value)
 		}
+		if w.Model == "" {
+			continue
+		}
+		p := h.part(string(w.Model))
+		if p == nil {
+			h.models = append(h.models, newPart(string(w.Model)))
+			p = &h.models[len(h.models)-1]
+		}
+		p.include(w)
 	}
 	switch h.Liveness {
 	case Online:
@@ -211,22 +273,11 @@ func (h *Hive) sumUp() {
 			}
 		}
 		if total > 0 {
-			h.tally.vramTotalMB, h.tally.vramUsedMB = total, used
+			t.vramTotalMB, t.vramUsedMB = total, used
 		}
 	case Suspect:
-		h.tally.suspectHives = 1
+		t.suspectHives = 1
 	case Offline:
-		h.tally.offlineHives = 1
+		t.offlineHives = 1
 	}
-}
-
-// tallyOf returns the tally of a model, a new one if there is none yet.
-func (h *Hive) tallyOf(model string) *tally {
-	for i := range h.models {
-		if h.models[i].model == model {
-			return &h.models[i].tally
-		}
-	}
-	h.models = append(h.models, modelTally{model, noTally()})
-	return &h.models[len(h.models)-1].tally
 }

@@ -173,9 +173,9 @@ func (s *Snapshot) hivesFor(f *WorkerFilter, backward bool) iter.Seq[*Hive] {
 	if !backward && !f.indexed() {
 		return s.AllHives()
 	}
-	from := s.indexFor(f).where(f.mayMatch)
+	from := s.offersFor(f).where(f.mayMatch)
 	if backward {
-		from = s.indexFor(f).backward(f.mayMatch)
+		from = s.offersFor(f).backward(f.mayMatch)
 	}
 	return func(yield func(*Hive) bool) {
 		for id := range from {
@@ -186,15 +186,20 @@ func (s *Snapshot) hivesFor(f *WorkerFilter, backward bool) iter.Seq[*Hive] {
 	}
 }
 
-// indexFor returns the smallest index that has all matches.
-func (s *Snapshot) indexFor(f *WorkerFilter) tallies {
+// offersFor returns the smallest index that has all matches.
+func (s *Snapshot) offersFor(f *WorkerFilter) offers {
 	if f == nil || f.Model == nil {
 		return s.index.all
 	}
-	if m, ok := s.index.models.get(*f.Model); ok {
-		return m.byHive
+	return s.index.model(*f.Model).byHive
+}
+
+// totalFor returns what the workers of that index add up to.
+func (s *Snapshot) totalFor(f *WorkerFilter) tally {
+	if f == nil || f.Model == nil {
+		return s.index.total
 	}
-	return tallies{}
+	return s.index.model(*f.Model).total
 }
 
 func hivesOfWorkers(ids []string) []string {
@@ -238,7 +243,7 @@ func (s *Snapshot) Workers(q WorkerQuery) (*WorkerPage, error) {
 	}
 	page := &WorkerPage{Revision: s.Revision, Offset: q.Offset}
 	page.total = func() int {
-		if n, ok := q.Filter.countOf(s.indexFor(q.Filter).sum()); ok {
+		if n, ok := q.Filter.countOf(s.totalFor(q.Filter)); ok {
 			return int(n)
 		}
 		return count(s.WorkersWhere(q.Filter))

@@ -38,10 +38,7 @@ type ModelSummary struct {
 
 // Fleet sums up the snapshot, in O(1).
 func (s *Snapshot) Fleet() *Fleet {
-	t := noTally()
-	if s.index.all.root != nil {
-		t = s.index.all.sum()
-	}
+	t := &s.index.total
 	return &Fleet{
 		Revision: s.Revision,
 		Hives: HiveCounts{
@@ -52,7 +49,7 @@ func (s *Snapshot) Fleet() *Fleet {
 			Total: int(t.workers), Available: int(t.available), Idle: int(t.idle), Busy: int(t.busy),
 			Unknown: int(t.workers - t.idle - t.busy),
 		},
-		VRAMTotalMB: int(t.vramTotalMB), VRAMUsedMB: int(t.vramUsedMB), LargestFreeVRAMMB: int(max(t.availableFree, 0)),
+		VRAMTotalMB: int(t.vramTotalMB), VRAMUsedMB: int(t.vramUsedMB), LargestFreeVRAMMB: int(max(s.index.all.sum().availableFree, 0)),
 		snap: s,
 	}
 }
@@ -74,10 +71,10 @@ func (f *Fleet) Models(first int) ([]*ModelSummary, error) {
 }
 
 func (m *modelIndex) summary() *ModelSummary {
-	t := m.byHive.sum()
+	t := &m.total
 	s := &ModelSummary{Model: m.model, Workers: int(t.workers), Available: int(t.available), Idle: int(t.idle), Hives: m.byHive.len()}
-	if t.availableFree >= 0 {
-		s.LargestFreeVRAMMB = Int(t.availableFree)
+	if free := m.byHive.sum().availableFree; free >= 0 {
+		s.LargestFreeVRAMMB = Int(free)
 	}
 	return s
 }
@@ -121,7 +118,7 @@ func (s *Snapshot) FleetMap(metric FleetMapMetric, f *WorkerFilter) (*FleetMap, 
 		return nil, err
 	}
 	layout := &FleetMapLayout{Groups: []*FleetMapGroup{}}
-	cells := make([]byte, 0, s.index.all.sum().workers)
+	cells := make([]byte, 0, s.index.total.workers)
 	version := fnvOffset
 	for w := range s.WorkersWhere(f) {
 		last := len(layout.Groups) - 1

@@ -203,25 +203,30 @@ func (c *checker) warn(field, format string, args ...any) {
 
 // isName reports whether s is [A-Za-z0-9][A-Za-z0-9._:-]*, of at most the given length.
 func isName(s string, longest int) bool {
-	if s == "" || len(s) > longest {
+	if s == "" || len(s) > longest || !isAlphanumeric(s[0]) {
 		return false
 	}
-	for i := range len(s) {
-		switch b := s[i]; {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		case i > 0 && (b == '.' || b == '_' || b == ':' || b == '-'):
-		default:
+	for i := 1; i < len(s); i++ {
+		if b := s[i]; !isAlphanumeric(b) && b != '.' && b != '_' && b != ':' && b != '-' {
 			return false
 		}
 	}
 	return true
 }
 
+func isAlphanumeric(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
+}
+
 // isHost reports whether s can be the host of a URL: no more is asked of it, since names are
 // resolved by those who connect.
 func isHost(s string) bool {
 	for i := range len(s) {
-		if b := s[i]; b <= ' ' || b >= 0x7f || strings.IndexByte(`/?#@"<>\^{|}`+"`", b) >= 0 {
+		b := s[i]
+		if isAlphanumeric(b) || b == '.' || b == '-' || b == ':' {
+			continue
+		}
+		if b <= ' ' || b >= 0x7f || strings.IndexByte(`/?#@"<>\^{|}`+"`", b) >= 0 {
 			return false
 		}
 	}
@@ -237,19 +242,25 @@ func isHTTP(s string) bool {
 	if !ok || len(s) > MaxReasonLength || !printable(s) {
 		return false
 	}
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		rest = rest[:end]
+	for i := range len(rest) {
+		if b := rest[i]; b == '/' || b == '?' || b == '#' {
+			rest = rest[:i]
+			break
+		}
 	}
 	return rest != "" && isHost(rest)
 }
 
 func printable(s string) bool {
+	ascii := true
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
+		b := s[i]
+		if b < ' ' || b == 0x7f {
 			return false
 		}
+		ascii = ascii && b < utf8.RuneSelf
 	}
-	return utf8.ValidString(s)
+	return ascii || utf8.ValidString(s)
 }
 
 // quote shows a value from outside: shortened, and with everything unprintable escaped.
