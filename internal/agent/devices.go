@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/mem"
+
+	"waggle/client"
+	"waggle/internal/agent/gpu"
+)
+
+const (
+	bytesPerMB = 1 << 20
+	// lookAgain is how long a machine is taken to have no GPU after none was found: drivers can be loaded later.
+	lookAgain = time.Minute
+	// maxDevices is what the schema allows.
+	maxDevices = 64
+)
+
+// gpus reads the GPUs through a reader that is opened when first needed. Not for concurrent use.
+type gpus struct {
+	open   func(context.Context) (gpu.Reader, error)
+	reader gpu.Reader
+	absent time.Time
+}
+
+// read returns nothing, and no error, on a machine without GPUs.
+func (g *gpus) read(ctx context.Context) (gpu.Reading, error) {
+	if g.reader == nil {
+		if !g.absent.IsZero() && time.Since(g.absent) < lookAgain {
+			return gpu.Reading{}, nil
+		}
+		reader, err := g.open(ctx)
+		if errors.Is(err, gpu.ErrAbsent) {
+			g.absent = time.Now()
+			return gpu.Reading{}, nil
+		}
+		if err != nil {
+			return gpu.Reading{}, err
+		}
+		g.reader = reader
+	}
+	reading, err := g.reader.Read(ctx)
+	if err != nil {
+		g.reader = nil // A driver that was reloaded wants to be opened anew.
+	}
+	return reading, err
+}
+
+// host is the state of the machine's processors and memory.
+type host struct {
+	name        string
+	total, used uint64 // bytes
+	utilization *float64
+}
+
+// hostReader reads the machine itself. Not for concurrent use.
+type hostReader struct {
+	name string
+	last *cpu.TimesStat
+}
+
+func (h *hostReader) read(ctx context.Context) (host, error) {
+	memory, err := mem.VirtualMemoryWithContext(ctx)
+	if err != nil {
+		return host{}, fmt.Errorf("cannot read the memory: %w", err)
+	}
+	times, err := cpu.TimesWithContext(ctx, false)
+	if err != nil || len(times) == 0 {
+		return host{}, fmt.Errorf("cannot read the processor times: %w", errors.Join(err, errors.ErrUnsupported))
+	}
+	if h.name == "" {
+		h.name = fmt.Sprintf("CPU (%d cores)", runtime.NumCPU())
+		if info, err := cpu.InfoWithContext(ctx); err == nil && len(info) > 0 && strings.TrimSpace(info[0].ModelName) != "" {
+			h.name = fmt.Sprintf("%s (%d cores)", strings.TrimSpace(info[0].ModelName), runtime.NumCPU())
+		}
+	}
+	now := host{name: h.name, total: memory.Total, used: memory.Total - min(memory.Available, memory.Total)}
+	if h.last != nil {
+		now.utilization = busy(*h.last, times[0])
+	}
+	h.last = &times[0]
+	return now, nil
+}
+
+// busy is the share of time between two readings in which the processors worked, in percent.
+func busy(from, to cpu.TimesStat) *float64 {
+	sum := func(t cpu.TimesStat) float64 {
+		return t.User + t.System + t.Idle + t.Nice + t.Iowait + t.Irq + t.Softirq + t.Steal
+	}
+	total := sum(to) - sum(from)
+	if !(total > 0) {
+		return nil
+	}
+	idle := to.Idle + to.Iowait - from.Idle - from.Iowait
+	return new(100 * min(1, max(0, 1-idle/total)))
+}
+
+// deviceInputs makes the devices of a heartbeat. Figures that are not fresh are left out; the devices stay.
+func deviceInputs(h host, hostFresh bool, g gpu.Reading, gpuFresh bool) []*client.DeviceInput {
+	var list []*client.DeviceInput
+	for _, d := range g.Devices[:min(len(g.Devices), maxDevices-1)] {
+		in := &client.DeviceInput{
+			Id:            fmt.Sprintf("GPU-%d", d.Index),
+			Name:          d.Name,
+			Kind:          client.DeviceKindGpu,
+			MemoryTotalMb: megabytes(d.MemoryTotal),
+		}
+		if in.Name == "" {
+			in.Name = "NVIDIA GPU"
+		}
+		if d.ComputeCapability != "" {
+			in.ComputeCapability = new(d.ComputeCapability)
+		}
+		if gpuFresh {
+			in.MemoryUsedMb, in.UtilizationPercent = megabytes(d.MemoryUsed), rounded(d.Utilization)
+			in.TemperatureCelsius, in.PowerWatts = rounded(d.Temperature), rounded(d.Power)
+		}
+		list = append(list, in)
+	}
+	processor := &client.DeviceInput{Id: "CPU-0", Name: h.name, Kind: client.DeviceKindCpu, MemoryTotalMb: megabytes(&h.total)}
+	if hostFresh {
+		processor.MemoryUsedMb, processor.UtilizationPercent = megabytes(&h.used), rounded(h.utilization)
+	}
+	return append(list, processor)
+}
+
+func megabytes(bytes *uint64) *int {
+	if bytes == nil || *bytes/bytesPerMB > math.MaxInt32 {
+		return nil
+	}
+	return new(int(*bytes / bytesPerMB))
+}
+
+// rounded cuts a figure to what was really measured, two digits after the point; nil for what is no number.
+func rounded(v *float64) *float64 {
+	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
+		return nil
+	}
+	return new(math.Round(*v*100) / 100)
+}

@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"waggle/client"
+	"waggle/internal/agent/gpu"
+)
+
+// server takes heartbeats as Waggle does and keeps them.
+type server struct {
+	url string
+
+	mu    sync.Mutex
+	beats []*client.HeartbeatInput
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			OperationName string
+			Variables     struct{ Input *client.HeartbeatInput }
+		}
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		var raw struct {
+			Query         string          `json:"query"`
+			OperationName string          `json:"operationName"`
+			Variables     json.RawMessage `json:"variables"`
+		}
+		if err := decoder.Decode(&raw); err != nil {
+			t.Errorf("the request is not GraphQL: %v", err)
+		}
+		inner := json.NewDecoder(strings.NewReader(string(raw.Variables)))
+		inner.DisallowUnknownFields()
+		if err := inner.Decode(&body.Variables); err != nil || raw.OperationName != "Heartbeat" {
+			t.Errorf("the request is no heartbeat: %v", err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.beats = append(s.beats, body.Variables.Input)
+		_, _ = fmt.Fprintf(w, `{"data":{"heartbeat":{"outcome":"ACCEPTED","hiveId":%q,"revision":"e.%d","nextHeartbeatMs":100,"warnings":[]}}}`,
+			body.Variables.Input.Hive.Id, len(s.beats))
+	}))
+	t.Cleanup(srv.Close)
+	s.url = srv.URL
+	return s
+}
+
+// await returns the first heartbeat that is good enough.
+func (s *server) await(t *testing.T, good func(*client.HeartbeatInput) bool) *client.HeartbeatInput {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for seen := 0; ; {
+		s.mu.Lock()
+		fresh := s.beats[seen:]
+		seen = len(s.beats)
+		s.mu.Unlock()
+		for _, b := range fresh {
+			if good(b) {
+				return b
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			last, _ := json.MarshalIndent(s.beats[max(0, len(s.beats)-1):], "", " ")
+			t.Fatalf("no heartbeat was as wanted; %d came, the last one %s", len(s.beats), last)
+		}
+	}
+}
+
+func noGPU(context.Context) (gpu.Reader, error) { return nil, gpu.ErrAbsent }
+
+// run lets an agent report the given engines to the server until the test ends.
+func runAgent(t *testing.T, to *server, engines ...*engineProcess) {
+	t.Helper()
+	c, err := client.New(client.Config{URL: to.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config{Sender: c, HiveID: "test-hive", Hostname: "127.0.0.1", Port: 7835, Version: "1.2.3",
+		Interval: 100 * time.Millisecond, OpenGPU: noGPU, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.survey.only = among(engines...)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		c.CloseIdle()
+	})
+}
+
+func llamaServer() fake {
+	return fake{
+		Args: []string{"/opt/llama.cpp/bin/llama-server", "-m", "/models/Qwen3-8B-Q4_K_M.gguf", "--port", "PORT"},
+		Routes: map[string]string{
+			"/health":  `{"status":"ok"}`,
+			"/slots":   `[{"id":0,"is_processing":true},{"id":1,"is_processing":true},{"id":2,"is_processing":false}]`,
+			"/metrics": "# TYPE llamacpp:requests_deferred gauge\nllamacpp:requests_deferred 5\n",
+		},
+		Busy: true, MB: 64,
+	}
+}
+
+func TestAHiveReportsItsEngines(t *testing.T) {
+	llama := start(t, llamaServer())
+	vllm := start(t, fake{
+		Args: []string{"/usr/bin/python3", "-m", "vllm.entrypoints.openai.api_server", "--model=meta-llama/Llama-3.1-8B", "--port=PORT"},
+		Routes: map[string]string{"/metrics": `vllm:num_requests_running{engine="0",model_name="meta-llama/Llama-3.1-8B"} 3.0
+vllm:num_requests_running{engine="1",model_name="meta-llama/Llama-3.1-8B"} 1.0
+vllm:num_requests_waiting{engine="0",model_name="meta-llama/Llama-3.1-8B"} 7.0
+`},
+		Children: []fake{{Args: []string{"VLLM::EngineCore"}, Deaf: true, MB: 64}},
+	})
+	to := newServer(t)
+	runAgent(t, to, llama, vllm)
+	got := to.await(t, func(in *client.HeartbeatInput) bool {
+		return len(in.Workers) == 2 && in.Workers[0].CpuPercent != nil && *in.Workers[0].CpuPercent > 20 &&
+			in.Workers[0].RequestsRunning != nil && in.Workers[1].RequestsRunning != nil
+	})
+
+	for _, w := range got.Workers {
+		if w.RssMb == nil || *w.RssMb < 64 {
+			t.Errorf("%s: resident memory is %v, want at least the 64 MB it touched", w.Group, deref(w.RssMb))
+		}
+		if w.UptimeSeconds == nil || *w.UptimeSeconds > 60 {
+			t.Errorf("%s: got uptime %v", w.Group, deref(w.UptimeSeconds))
+		}
+		w.CpuPercent, w.RssMb, w.UptimeSeconds, w.IoReadMbPerSecond, w.IoWriteMbPerSecond = nil, nil, nil, nil, nil
+	}
+	endpoint := func(e *engineProcess) *string { return new(fmt.Sprintf("http://127.0.0.1:%d", e.port)) }
+	want := []*client.WorkerInput{
+		{Group: "llama", Instance: fmt.Sprint(llama.port), Pid: new(llama.Process.Pid), Model: new("Qwen3-8B-Q4_K_M"),
+			Endpoint: endpoint(llama), RequestsRunning: new(2), RequestsQueued: new(5)},
+		{Group: "vllm", Instance: fmt.Sprint(vllm.port), Pid: new(vllm.Process.Pid), Model: new("meta-llama/Llama-3.1-8B"),
+			Endpoint: endpoint(vllm), RequestsRunning: new(4), RequestsQueued: new(7)},
+	}
+	if diff := cmp.Diff(want, got.Workers); diff != "" {
+		t.Errorf("workers, -want +got:\n%s", diff)
+	}
+	wantHive := &client.HiveInput{Id: "test-hive", Hostname: "127.0.0.1", Port: 7835, Version: "1.2.3",
+		OperationalStatus: client.OperationalStatusReady, HealthStatus: client.HealthStatusHealthy}
+	if diff := cmp.Diff(wantHive, got.Hive); diff != "" {
+		t.Errorf("hive, -want +got:\n%s", diff)
+	}
+	if len(got.Devices) != 1 || got.Devices[0].Id != "CPU-0" || deref(got.Devices[0].MemoryTotalMb) == 0 || deref(got.Devices[0].MemoryUsedMb) == 0 {
+		t.Errorf("got devices %+v", got.Devices)
+	}
+	second := to.await(t, func(in *client.HeartbeatInput) bool { return *in.Sequence == *got.Sequence+1 })
+	if diff := cmp.Diff(got, second, cmpopts.IgnoreFields(client.HeartbeatInput{}, "Hive", "SentAt", "Sequence", "Devices", "Workers")); diff != "" {
+		t.Errorf("the next one is of the same incarnation; -first +second:\n%s", diff)
+	}
+}

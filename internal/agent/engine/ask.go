@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// askLlama asks llama.cpp. /health says 503 while the model loads; /slots is there unless it was switched off, /metrics
+// only when it was switched on, and only it knows of requests that wait.
+func (p *Probe) askLlama(ctx context.Context) (Answer, error) {
+	var ignored any
+	if err := p.get(ctx, "/health", &ignored); err != nil && !errors.Is(err, errAbsent) {
+		return Answer{}, err
+	}
+	var answer Answer
+	var slots []struct {
+		Processing *bool `json:"is_processing"`
+		State      int   `json:"state"` // Before there was is_processing: 0 idle, 1 processing.
+	}
+	switch err := p.get(ctx, "/slots", &slots); {
+	case err == nil:
+		running := 0
+		for _, s := range slots {
+			if s.Processing != nil && *s.Processing || s.Processing == nil && s.State != 0 {
+				running++
+			}
+		}
+		answer.Running = &running
+	case !errors.Is(err, errAbsent):
+		return Answer{}, err
+	}
+	switch found, err := p.gauges(ctx, "llamacpp:requests_processing", "llamacpp:requests_deferred"); {
+	case err == nil:
+		answer.Queued = found.total("llamacpp:requests_deferred")
+		if answer.Running == nil {
+			answer.Running = found.total("llamacpp:requests_processing")
+		}
+	case !errors.Is(err, errAbsent):
+		return Answer{}, err
+	}
+	return answer, nil
+}
+
+// askGauges asks an engine whose Prometheus page tells all.
+func (p *Probe) askGauges(ctx context.Context, running, queued string) (Answer, error) {
+	found, err := p.gauges(ctx, running, queued)
+	if err != nil && !errors.Is(err, errAbsent) {
+		return Answer{}, err
+	}
+	return Answer{Running: found.total(running), Queued: found.total(queued)}, nil
+}
+
+// askSGLang asks SGLang, whose Prometheus page must be switched on; /get_load is there without.
+func (p *Probe) askSGLang(ctx context.Context) (Answer, error) {
+	answer, err := p.askGauges(ctx, "sglang:num_running_reqs", "sglang:num_queue_reqs")
+	if err != nil || answer.Running != nil {
+		return answer, err
+	}
+	type load struct { // Of one data parallel rank; num_reqs counts those that wait as well.
+		Requests *int `json:"num_reqs"`
+		Waiting  *int `json:"num_waiting_reqs"`
+	}
+	var loads []load
+	if err := p.get(ctx, "/get_load", &loads); err != nil {
+		if errors.Is(err, errAbsent) {
+			err = nil
+		}
+		return answer, err
+	}
+	running, queued := 0, 0
+	for _, l := range loads {
+		if l.Requests == nil || l.Waiting == nil || *l.Waiting < 0 || *l.Requests < *l.Waiting {
+			return answer, nil // Not what we know; better nothing than a wrong number.
+		}
+		running, queued = running+*l.Requests-*l.Waiting, queued+*l.Waiting
+	}
+	if len(loads) > 0 {
+		answer.Running, answer.Queued = &running, &queued
+	}
+	return answer, nil
+}
+
+// askOllama asks Ollama which models it holds in memory, and once per model which file that is.
+func (p *Probe) askOllama(ctx context.Context) (Answer, error) {
+	var list struct {
+		Models []struct {
+			Name   string  `json:"name"`
+			Digest string  `json:"digest"`
+			VRAM   *uint64 `json:"size_vram"`
+		} `json:"models"`
+	}
+	if err := p.get(ctx, "/api/ps", &list); err != nil {
+		return Answer{}, err
+	}
+	answer := Answer{Loaded: []Loaded{}}
+	blobs := map[string]string{}
+	for _, m := range list.Models {
+		name := modelName(m.Name)
+		if name == "" {
+			continue
+		}
+		key := name + "@" + m.Digest
+		blob, ok := p.blobs[key]
+		if !ok {
+			blob = p.askBlob(ctx, m.Name)
+		}
+		blobs[key] = blob
+		answer.Loaded = append(answer.Loaded, Loaded{Model: name, Blob: blob, VRAMBytes: m.VRAM})
+	}
+	p.blobs = blobs
+	return answer, nil
+}
+
+// askBlob asks which file a model is kept in: the FROM line of its model file ends with it. Empty when that fails; the
+// runner can then be told only if it is the only one.
+func (p *Probe) askBlob(ctx context.Context, name string) string {
+	var shown struct {
+		Modelfile string `json:"modelfile"`
+	}
+	body, err := json.Marshal(map[string]string{"model": name})
+	if err != nil {
+		return ""
+	}
+	if err := p.do(ctx, http.MethodPost, "/api/show", body, func(r io.Reader) error {
+		return json.NewDecoder(r).Decode(&shown)
+	}); err != nil {
+		return ""
+	}
+	for line := range strings.Lines(shown.Modelfile) {
+		if from, ok := strings.CutPrefix(strings.TrimSpace(line), "FROM "); ok {
+			if blob := baseName(from); strings.HasPrefix(blob, "sha256-") {
+				return blob
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxAnswerBytes bounds one answer of an engine.
+	maxAnswerBytes = 8 << 20
+	// absentFor is how long an engine is not asked again for what it said it does not have.
+	absentFor = time.Minute
+)
+
+// Answer is what an engine says of itself.
+type Answer struct {
+	// Ready is false when the engine is known not to serve: nobody listens, or it says that it is still loading.
+	Ready bool
+	// Model it serves; empty when it does not say.
+	Model string
+	// Running and Queued are the requests it works on and those that wait; nil when it does not say.
+	Running, Queued *int
+	// Loaded are the models that an Ollama server holds in memory; nil for others.
+	Loaded []Loaded
+}
+
+// Loaded is a model that an Ollama server holds in memory.
+type Loaded struct {
+	// Model is its name, e.g. llama3.2:3b.
+	Model string
+	// Blob is the name of the file that its runner was started with; empty when unknown.
+	Blob string
+	// VRAMBytes is the GPU memory it takes, as the server reckons; nil when unknown.
+	VRAMBytes *uint64
+}
+
+// Probe asks one server, again and again. It must not be used concurrently.
+type Probe struct {
+	server Server
+	base   string
+	http   *http.Client
+	absent map[string]time.Time
+	model  string
+	blobs  map[string]string
+}
+
+var (
+	errAbsent   = errors.New("the engine does not have this")
+	errNotReady = errors.New("the engine is not ready")
+)
+
+// NewClient returns the HTTP client for probes: it dials loopback addresses only, follows no redirect and uses no proxy.
+func NewClient() *http.Client {
+	dialer := &net.Dialer{Timeout: time.Second, KeepAlive: -1}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
+					return nil, errors.New("engines are asked at loopback addresses only")
+				}
+				return dialer.DialContext(ctx, network, address)
+			},
+			MaxIdleConnsPerHost: 1,
+			IdleConnTimeout:     30 * time.Second,
+			DisableCompression:  true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// NewProbe returns a probe of a server that listens at a loopback address.
+func NewProbe(client *http.Client, s Server, at netip.AddrPort) *Probe {
+	return &Probe{server: s, base: "http://" + at.String(), http: client, absent: map[string]time.Time{}, blobs: map[string]string{}}
+}
+
+// Ask asks the server. An error means that it gave no answer, which says nothing about what it is doing.
+func (p *Probe) Ask(ctx context.Context) (Answer, error) {
+	var answer Answer
+	var err error
+	switch p.server.Kind {
+	case Llama:
+		answer, err = p.askLlama(ctx)
+	case VLLM:
+		answer, err = p.askGauges(ctx, "vllm:num_requests_running", "vllm:num_requests_waiting")
+	case SGLang:
+		answer, err = p.askSGLang(ctx)
+	case TGI:
+		answer, err = p.askGauges(ctx, "tgi_batch_current_size", "tgi_queue_size")
+	case Ollama:
+		answer, err = p.askOllama(ctx)
+	default:
+		return Answer{}, errAbsent
+	}
+	switch {
+	case errors.Is(err, errNotReady), errors.Is(err, syscall.ECONNREFUSED):
+		return Answer{}, nil
+	case err != nil:
+		return Answer{}, err
+	}
+	answer.Ready = true
+	if p.server.Model == "" && p.server.Kind != Ollama {
+		if p.model == "" {
+			p.model = p.askModel(ctx)
+		}
+		answer.Model = p.model
+	}
+	return answer, nil
+}
+
+// Asks says whether there is anything to ask a server of this kind.
+func (s Server) Asks() bool { return s.Kind != RBee && !s.TLS && !(s.Kind == Ollama && s.Runner) }
+
+// askModel asks in all the ways there are which model is served. Not knowing is no error.
+func (p *Probe) askModel(ctx context.Context) string {
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if err := p.get(ctx, "/v1/models", &list); err == nil && len(list.Data) > 0 {
+		if name := modelName(list.Data[0].ID); name != "" {
+			return name
+		}
+	}
+	var own struct {
+		ModelID    string `json:"model_id"`    // TGI
+		ModelAlias string `json:"model_alias"` // llama.cpp
+		ModelPath  string `json:"model_path"`  // llama.cpp, SGLang
+	}
+	at, ok := map[Kind]string{TGI: "/info", Llama: "/props", SGLang: "/get_model_info"}[p.server.Kind]
+	if !ok || p.get(ctx, at, &own) != nil {
+		return ""
+	}
+	for _, name := range []string{own.ModelID, own.ModelAlias, own.ModelPath} {
+		if name = modelName(name); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// get asks for JSON and decodes it.
+func (p *Probe) get(ctx context.Context, path string, into any) error {
+	return p.do(ctx, http.MethodGet, path, nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
+}
+
+// gauges asks for the given gauges of a Prometheus page.
+func (p *Probe) gauges(ctx context.Context, names ...string) (gauges, error) {
+	found := gauges{}
+	err := p.do(ctx, http.MethodGet, "/metrics", nil, func(r io.Reader) error {
+		return scanMetrics(r, func(name string) bool {
+			for _, n := range names {
+				if n == name {
+					return true
+				}
+			}
+			return false
+		}, found.add)
+	})
+	return found, err
+}
+
+func (p *Probe) do(ctx context.Context, method, path string, body []byte, read func(io.Reader) error) error {
+	if since, ok := p.absent[path]; ok && time.Since(since) < absentFor {
+		return errAbsent
+	}
+	req, err := http.NewRequestWithContext(ctx, method, p.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+		limited := io.LimitReader(resp.Body, maxAnswerBytes)
+		if err := read(limited); err != nil {
+			return fmt.Errorf("cannot read the engine's answer to %s: %w", path, err)
+		}
+		_, _ = io.Copy(io.Discard, limited) // So that the connection can be used again.
+		return nil
+	case http.StatusServiceUnavailable:
+		return errNotReady
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		p.absent[path] = time.Now()
+		return errAbsent
+	default:
+		return fmt.Errorf("the engine answers %s with status %d", path, resp.StatusCode)
+	}
+}

@@ -1,0 +1,70 @@
+// Package gpu reads NVIDIA GPUs and what each process uses of them.
+//
+// NVML is loaded when the program runs, where the program was built with cgo; otherwise nvidia-smi is asked, if there is
+// one. A machine without either has no GPUs as far as this package can tell: [ErrAbsent]. Figures that a GPU does not give
+// are nil, never 0.
+package gpu
+
+import (
+	"context"
+	"errors"
+)
+
+// Device is one GPU.
+type Device struct {
+	// Index is its number on this machine, from 0.
+	Index int
+	// Name is what the maker calls it.
+	Name string
+	// MemoryTotal and MemoryUsed are in bytes; used is all that is not free, by whomever.
+	MemoryTotal, MemoryUsed *uint64
+	// Utilization is 0 to 100.
+	Utilization *float64
+	// Temperature is in degrees Celsius.
+	Temperature *float64
+	// Power is in watts.
+	Power *float64
+	// ComputeCapability is e.g. "9.0"; empty when unknown.
+	ComputeCapability string
+}
+
+// Usage is what one process uses of one device.
+type Usage struct {
+	// PID of the process.
+	PID int
+	// Device is the index of the device.
+	Device int
+	// Memory of the device that the process uses, in bytes.
+	Memory *uint64
+	// Utilization of the device by this process, 0 to 100.
+	Utilization *float64
+}
+
+// Reading is the state of all GPUs at one moment.
+type Reading struct {
+	Devices []Device
+	// Usages holds one entry for each process on each device.
+	Usages []Usage
+	// Hidden are the indexes of devices that do not tell which processes use them.
+	Hidden []int
+}
+
+// Reader reads the GPUs of this machine. A reader must not be used concurrently. A call can hang as long as the driver does.
+type Reader interface {
+	Read(ctx context.Context) (Reading, error)
+}
+
+// ErrAbsent says that there is no way to read GPUs on this machine; most likely there are none.
+var ErrAbsent = errors.New("no NVIDIA driver found")
+
+// Open finds the best way to read the GPUs. What it loads stays loaded until the program ends.
+func Open(ctx context.Context) (Reader, error) {
+	lib, err := openNVML()
+	if err == nil {
+		return &nvmlReader{lib: lib}, nil
+	}
+	if !errors.Is(err, ErrAbsent) {
+		return nil, err
+	}
+	return openSMI(ctx)
+}

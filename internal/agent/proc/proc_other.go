@@ -1,0 +1,59 @@
+//go:build !linux
+
+package proc
+
+import (
+	"context"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+func (s *Scanner) list(ctx context.Context) ([]Process, error) {
+	pids, err := process.PidsWithContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	list := make([]Process, 0, len(pids))
+	for _, pid := range pids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		ps := &process.Process{Pid: pid}
+		started, err := ps.CreateTimeWithContext(ctx)
+		if err != nil {
+			continue // It ended, or it is hidden from us.
+		}
+		p := Process{ID: ID{PID: int(pid), Start: uint64(started)}, Age: max(0, now.Sub(time.UnixMilli(started)))}
+		if parent, err := ps.PpidWithContext(ctx); err == nil {
+			p.Parent = int(parent)
+		}
+		if name, err := ps.NameWithContext(ctx); err == nil {
+			p.Name = name
+		}
+		if times, err := ps.TimesWithContext(ctx); err == nil {
+			p.CPU = time.Duration((times.User + times.System) * float64(time.Second))
+		}
+		if memory, err := ps.MemoryInfoWithContext(ctx); err == nil && memory != nil {
+			p.RSS = memory.RSS
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func (s *Scanner) describe(ctx context.Context, pid int) (args []string, cgroup string) {
+	args, err := (&process.Process{Pid: int32(pid)}).CmdlineSliceWithContext(ctx)
+	if err != nil {
+		return nil, ""
+	}
+	return args, ""
+}
+
+// countsStorage: elsewhere traffic is not counted, or counted with that of pipes and sockets.
+const countsStorage = false
+
+func (s *Scanner) sameNetwork(int) bool { return true }
+
+func (s *Scanner) socketsReadable(int) bool { return true }

@@ -1,0 +1,383 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"waggle/internal/agent/engine"
+	"waggle/internal/agent/proc"
+)
+
+// reach says from where a worker can be reached.
+type reach int
+
+const (
+	reachUnknown  reach = iota // it could not be found out
+	reachNone                  // its port is closed, or in another network
+	reachLoopback              // from this machine only
+	reachAll                   // from other machines too
+)
+
+// worker is a model server with all its processes, as one survey found it.
+type worker struct {
+	proc.ID
+	server engine.Server
+	group  string
+	// instance is set where a control group names it; else it follows from port and model.
+	instance string
+	port     int
+	reach    reach
+	// address is the loopback address to ask at; invalid when it cannot be asked.
+	address netip.AddrPort
+	// pids are the processes of its tree, its own first.
+	pids []int
+	age  time.Duration
+	rss  uint64
+	// cpu is in percent of one core, the others in bytes per second; nil when unknown.
+	cpu, read, written *float64
+	// runners are the processes that it started for a model each.
+	runners []*worker
+}
+
+// survey is what one look at the processes found.
+type survey struct {
+	workers []*worker
+}
+
+// surveyor looks at the processes again and again and remembers what it needs for rates. Not for concurrent use.
+type surveyor struct {
+	scanner *proc.Scanner
+	// only chooses the processes that are looked at; nil means all.
+	only func(proc.Process) bool
+
+	last    *proc.Snapshot
+	storage map[proc.ID]traffic
+	places  map[proc.ID]place
+	environ map[proc.ID]map[string]string
+}
+
+type traffic struct{ read, written uint64 }
+
+// place is where a worker listens, as it was looked up last.
+type place struct {
+	at      time.Time
+	reach   reach
+	port    int
+	address netip.AddrPort
+}
+
+const (
+	// placeClosedFor and placeOpenFor are how long it is believed that a worker's port is closed, or open.
+	placeClosedFor = 2 * time.Second
+	placeOpenFor   = 10 * time.Second
+	// maxTree bounds the processes of a worker that are asked for sockets.
+	maxTree = 64
+)
+
+func newSurveyor(root string) *surveyor {
+	return &surveyor{scanner: proc.NewScanner(root), storage: map[proc.ID]traffic{}, places: map[proc.ID]place{},
+		environ: map[proc.ID]map[string]string{}}
+}
+
+// look finds all workers with their figures.
+func (s *surveyor) look(ctx context.Context) (survey, error) {
+	snap, err := s.scanner.Scan(ctx)
+	if err != nil {
+		return survey{}, err
+	}
+	if s.only != nil {
+		snap = &proc.Snapshot{At: snap.At, Processes: slices.DeleteFunc(snap.Processes, func(p proc.Process) bool { return !s.only(p) })}
+	}
+	workers := findWorkers(snap)
+	storage, places, environ := map[proc.ID]traffic{}, map[proc.ID]place{}, map[proc.ID]map[string]string{}
+	for _, front := range workers {
+		for _, w := range append([]*worker{front}, front.runners...) {
+			env, ok := s.environ[w.ID]
+			if !ok {
+				env = s.scanner.Environ(ctx, w.PID, w.server.Variables())
+			}
+			environ[w.ID] = env
+			w.server.Complete(env)
+			places[w.ID] = s.locate(ctx, w, snap.At)
+			w.port, w.reach, w.address = places[w.ID].port, places[w.ID].reach, places[w.ID].address
+			s.measure(ctx, w, snap, storage)
+		}
+	}
+	s.last, s.storage, s.places, s.environ = snap, storage, places, environ
+	return survey{workers: workers}, ctx.Err()
+}
+
+// findWorkers gathers the processes into workers, ordered by start. A process belongs to the model server among its
+// ancestors; those of one rbee control group belong together.
+func findWorkers(snap *proc.Snapshot) []*worker {
+	t := tree{snap: snap, owners: map[int]*worker{}, groups: map[string]*worker{}}
+	for i := range snap.Processes {
+		t.owner(snap.Processes[i].PID)
+	}
+	for i := range snap.Processes {
+		p := &snap.Processes[i]
+		switch w := t.owners[p.PID]; {
+		case w == nil:
+			continue
+		case w.PID == p.PID:
+			w.pids = slices.Insert(w.pids, 0, p.PID)
+			w.rss += p.RSS
+		default:
+			w.pids = append(w.pids, p.PID)
+			w.rss += p.RSS
+		}
+	}
+	byAge := func(a, b *worker) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.PID, b.PID)) }
+	slices.SortFunc(t.heads, byAge)
+	for _, w := range t.heads {
+		slices.SortFunc(w.runners, byAge)
+	}
+	return t.heads
+}
+
+// tree decides which process belongs to which worker.
+type tree struct {
+	snap   *proc.Snapshot
+	owners map[int]*worker // by pid; nil for those that belong to none
+	groups map[string]*worker
+	heads  []*worker
+}
+
+func (t *tree) owner(pid int) *worker {
+	if w, known := t.owners[pid]; known {
+		return w
+	}
+	p, ok := t.snap.Find(pid)
+	if !ok {
+		return nil
+	}
+	t.owners[pid] = nil // Should the ancestors ever form a circle, it ends here.
+	w := t.decide(p)
+	t.owners[pid] = w
+	return w
+}
+
+func (t *tree) decide(p *proc.Process) *worker {
+	server, recognized := engine.Recognize(p.Args)
+	if group, instance, ok := rbeeGroup(p.Cgroup); ok {
+		return t.inGroup(p, server, recognized, group, instance)
+	}
+	above := t.owner(p.Parent)
+	if !recognized || server.Part {
+		return above
+	}
+	w := &worker{ID: p.ID, server: server, group: string(server.Kind), age: p.Age}
+	switch {
+	case above == nil:
+		t.heads = append(t.heads, w)
+	case runs(above, server):
+		above.runners = append(above.runners, w)
+	default:
+		return above
+	}
+	return w
+}
+
+// runs says whether a server below another one is its runner for a model, rather than a part of it: Ollama and
+// llama-server start one server with a port of its own for each model they load.
+func runs(above *worker, server engine.Server) bool {
+	switch {
+	case above.server.Runner:
+		return false
+	case server.Runner:
+		return above.server.Kind == engine.Ollama
+	case server.Kind == engine.Llama && server.Port != 0 && server.Port != above.server.Port:
+		return above.server.Kind == engine.Ollama || above.server.Kind == engine.Llama && above.server.Model == ""
+	}
+	return false
+}
+
+func (t *tree) inGroup(p *proc.Process, server engine.Server, recognized bool, group, instance string) *worker {
+	key := group + "/" + instance
+	w := t.groups[key]
+	if w == nil {
+		w = &worker{ID: p.ID, server: engine.Unrecognized(p.Args), group: group, instance: instance, age: p.Age}
+		t.groups[key] = w
+		t.heads = append(t.heads, w)
+	}
+	if recognized && !server.Part && w.server.Kind == engine.RBee {
+		w.server = server
+	}
+	if p.Start < w.Start { // The oldest one stands for the group.
+		w.ID, w.age = p.ID, p.Age
+	}
+	return w
+}
+
+// rbeeGroup reads rbee.slice/<group>/<instance> out of the path of a control group.
+func rbeeGroup(cgroup string) (group, instance string, ok bool) {
+	_, rest, ok := strings.Cut(cgroup+"/", "/rbee.slice/")
+	if !ok {
+		return "", "", false
+	}
+	parts := strings.SplitN(rest, "/", 3)
+	if len(parts) < 2 || !validName(parts[0]) || !validName(parts[1]) {
+		return "", "", false
+	}
+	return parts[0], parts[1], true
+}
+
+// locate finds out at which port a worker listens, and who can reach it there.
+func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
+	if old, ok := s.places[w.ID]; ok {
+		good := placeClosedFor
+		if old.reach == reachLoopback || old.reach == reachAll {
+			good = placeOpenFor
+		}
+		if now.Sub(old.at) < good {
+			return old
+		}
+	}
+	wanted := w.server.Port
+	if n, err := strconv.ParseUint(w.instance, 10, 16); wanted == 0 && err == nil {
+		wanted = int(n)
+	}
+	here := place{at: now, port: wanted}
+	var listening []netip.AddrPort
+	known := false
+	for _, pid := range w.pids[:min(len(w.pids), maxTree)] {
+		sockets := s.scanner.Sockets(ctx, pid)
+		if sockets.Foreign {
+			here.port, here.reach = cmp.Or(wanted, w.server.DefaultPort()), reachNone
+			return here
+		}
+		known = known || sockets.Known
+		listening = append(listening, sockets.Listening...)
+		if wanted != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == wanted }) {
+			break
+		}
+	}
+	here.choose(w.server, listening)
+	switch {
+	case here.reach != reachUnknown:
+	case known:
+		here.reach = reachNone
+	default:
+		here.guess(w.server)
+	}
+	return here
+}
+
+// choose picks the port out of those that are listened at: the one it was told, else the usual one, else the first.
+func (p *place) choose(server engine.Server, listening []netip.AddrPort) {
+	has := func(port int) bool {
+		return port != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == port })
+	}
+	switch usual := server.DefaultPort(); {
+	case p.port != 0:
+	case has(usual) || len(listening) == 0:
+		p.port = usual
+	default:
+		p.port = int(listening[0].Port())
+	}
+	for _, a := range listening {
+		if int(a.Port()) != p.port {
+			continue
+		}
+		switch ip := a.Addr(); {
+		case ip.IsLoopback():
+			p.reach = max(p.reach, reachLoopback)
+			p.address = a
+		case ip.IsUnspecified():
+			p.reach = reachAll
+			if p.address.IsValid() {
+				continue
+			}
+			loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+			if ip.Is6() && !slices.ContainsFunc(listening, func(b netip.AddrPort) bool { return b.Addr().Is4() && b.Port() == a.Port() }) {
+				loopback = netip.IPv6Loopback()
+			}
+			p.address = netip.AddrPortFrom(loopback, a.Port())
+		default:
+			p.reach = reachAll
+		}
+	}
+}
+
+// guess takes the server's word, or its habit, where its sockets cannot be seen.
+func (p *place) guess(server engine.Server) {
+	ip, err := netip.ParseAddr(server.Host)
+	local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	switch {
+	case p.port == 0:
+		return
+	case server.Host == "" && !server.ListensEverywhere(), server.Host == "localhost", err == nil && ip.IsLoopback():
+		p.reach = reachLoopback
+		if err == nil {
+			local = ip
+		}
+	case server.Host == "", err == nil && ip.IsUnspecified():
+		p.reach = reachAll
+	default: // A name, or an address of this machine.
+		p.reach = reachAll
+		return
+	}
+	p.address = netip.AddrPortFrom(local, uint16(p.port))
+}
+
+// measure computes the rates of a worker's process tree since the last look.
+func (s *surveyor) measure(ctx context.Context, w *worker, snap *proc.Snapshot, storage map[proc.ID]traffic) {
+	var elapsed time.Duration
+	if s.last != nil {
+		elapsed = snap.At.Sub(s.last.At)
+	}
+	var cpu time.Duration
+	var moved traffic
+	storageKnown, seenBefore := true, false
+	for _, pid := range w.pids {
+		p, ok := snap.Find(pid)
+		if !ok {
+			continue
+		}
+		isNew := p.Age <= elapsed+time.Second
+		if old, ok := s.before(p.ID); ok {
+			cpu += max(0, p.CPU-old.CPU)
+			seenBefore = seenBefore || pid == w.PID
+		} else if isNew {
+			cpu += p.CPU
+		}
+		read, written, ok := s.scanner.Storage(ctx, pid)
+		if !ok {
+			storageKnown = false
+			continue
+		}
+		now := traffic{read, written}
+		storage[p.ID] = now
+		old, ok := s.storage[p.ID]
+		if !ok && !isNew {
+			storageKnown = false
+			continue
+		}
+		moved.read += now.read - min(now.read, old.read)
+		moved.written += now.written - min(now.written, old.written)
+	}
+	if elapsed <= 0 || !seenBefore {
+		return
+	}
+	perSecond := func(n float64) *float64 { return new(n / elapsed.Seconds()) }
+	w.cpu = perSecond(100 * cpu.Seconds())
+	if storageKnown {
+		w.read, w.written = perSecond(float64(moved.read)), perSecond(float64(moved.written))
+	}
+}
+
+func (s *surveyor) before(id proc.ID) (*proc.Process, bool) {
+	if s.last == nil {
+		return nil, false
+	}
+	p, ok := s.last.Find(id.PID)
+	if !ok || p.ID != id {
+		return nil, false
+	}
+	return p, true
+}
