@@ -4,10 +4,82 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/Khan/genqlient/graphql"
 )
+
+// Is the worker working right now?
+type Activity string
+
+const (
+	// GPU utilization is 0 and, where the engine tells, no request is running.
+	ActivityIdle Activity = "IDLE"
+	// GPU utilization is above 0, or a request is running.
+	ActivityBusy Activity = "BUSY"
+	// Not known: the hive is not ONLINE, or the GPU utilization is missing.
+	ActivityUnknown Activity = "UNKNOWN"
+)
+
+var AllActivity = []Activity{
+	ActivityIdle,
+	ActivityBusy,
+	ActivityUnknown,
+}
+
+// Device includes the requested fields of the GraphQL type Device.
+// The GraphQL type's documentation follows.
+//
+// A GPU or CPU of a hive.
+type Device struct {
+	// Unique within the hive, e.g. `GPU-0`.
+	Id string `json:"id"`
+	// What the maker calls it, e.g. `NVIDIA H200`.
+	Name string `json:"name"`
+	// GPU or CPU.
+	Kind DeviceKind `json:"kind"`
+	// Memory of the device in MB (2^20 bytes); null when unknown.
+	MemoryTotalMb *int `json:"memoryTotalMb"`
+	// Memory in use, by whomever, in MB; null when unknown.
+	MemoryUsedMb *int `json:"memoryUsedMb"`
+	// 0 to 100; null when unknown.
+	UtilizationPercent *float64 `json:"utilizationPercent"`
+	// Degrees Celsius; null when unknown.
+	TemperatureCelsius *float64 `json:"temperatureCelsius"`
+	// Watts drawn now; null when unknown.
+	PowerWatts *float64 `json:"powerWatts"`
+	// CUDA compute capability, e.g. `9.0`; null when it does not apply or is unknown.
+	ComputeCapability *string `json:"computeCapability"`
+}
+
+// GetId returns Device.Id, and is useful for accessing the field via an interface.
+func (v *Device) GetId() string { return v.Id }
+
+// GetName returns Device.Name, and is useful for accessing the field via an interface.
+func (v *Device) GetName() string { return v.Name }
+
+// GetKind returns Device.Kind, and is useful for accessing the field via an interface.
+func (v *Device) GetKind() DeviceKind { return v.Kind }
+
+// GetMemoryTotalMb returns Device.MemoryTotalMb, and is useful for accessing the field via an interface.
+func (v *Device) GetMemoryTotalMb() *int { return v.MemoryTotalMb }
+
+// GetMemoryUsedMb returns Device.MemoryUsedMb, and is useful for accessing the field via an interface.
+func (v *Device) GetMemoryUsedMb() *int { return v.MemoryUsedMb }
+
+// GetUtilizationPercent returns Device.UtilizationPercent, and is useful for accessing the field via an interface.
+func (v *Device) GetUtilizationPercent() *float64 { return v.UtilizationPercent }
+
+// GetTemperatureCelsius returns Device.TemperatureCelsius, and is useful for accessing the field via an interface.
+func (v *Device) GetTemperatureCelsius() *float64 { return v.TemperatureCelsius }
+
+// GetPowerWatts returns Device.PowerWatts, and is useful for accessing the field via an interface.
+func (v *Device) GetPowerWatts() *float64 { return v.PowerWatts }
+
+// GetComputeCapability returns Device.ComputeCapability, and is useful for accessing the field via an interface.
+func (v *Device) GetComputeCapability() *string { return v.ComputeCapability }
 
 // What a hive says of a GPU or CPU.
 type DeviceInput struct {
@@ -72,6 +144,127 @@ var AllDeviceKind = []DeviceKind{
 	DeviceKindGpu,
 	DeviceKindCpu,
 }
+
+// Kinds of entries.
+type EntryKind string
+
+const (
+	// A hive.
+	EntryKindHive EntryKind = "HIVE"
+	// A worker.
+	EntryKindWorker EntryKind = "WORKER"
+)
+
+var AllEntryKind = []EntryKind{
+	EntryKindHive,
+	EntryKindWorker,
+}
+
+// Event includes the GraphQL fields of RegistryEvent requested by the fragment Event.
+// The GraphQL type's documentation follows.
+//
+// What an operator would want in a log: transitions, not samples.
+type Event struct {
+	// The revision that brought it.
+	Revision string `json:"revision"`
+	// When, by the server's clock.
+	At time.Time `json:"at"`
+	// What happened.
+	Kind RegistryEventKind `json:"kind"`
+	// To which hive.
+	HiveId string `json:"hiveId"`
+	// To which of its workers; null when it concerns the hive.
+	WorkerId *string `json:"workerId"`
+	// One sentence for people.
+	Message string `json:"message"`
+}
+
+// GetRevision returns Event.Revision, and is useful for accessing the field via an interface.
+func (v *Event) GetRevision() string { return v.Revision }
+
+// GetAt returns Event.At, and is useful for accessing the field via an interface.
+func (v *Event) GetAt() time.Time { return v.At }
+
+// GetKind returns Event.Kind, and is useful for accessing the field via an interface.
+func (v *Event) GetKind() RegistryEventKind { return v.Kind }
+
+// GetHiveId returns Event.HiveId, and is useful for accessing the field via an interface.
+func (v *Event) GetHiveId() string { return v.HiveId }
+
+// GetWorkerId returns Event.WorkerId, and is useful for accessing the field via an interface.
+func (v *Event) GetWorkerId() *string { return v.WorkerId }
+
+// GetMessage returns Event.Message, and is useful for accessing the field via an interface.
+func (v *Event) GetMessage() string { return v.Message }
+
+// Fleet includes the GraphQL fields of Fleet requested by the fragment Fleet.
+// The GraphQL type's documentation follows.
+//
+// The fleet in one glance.
+type Fleet struct {
+	// The snapshot that was read.
+	Revision string `json:"revision"`
+	// The server's clock when it answered.
+	ServerTime time.Time `json:"serverTime"`
+	// Hives by liveness.
+	Hives *HiveCounts `json:"hives"`
+	// Workers by activity.
+	Workers *WorkerCounts `json:"workers"`
+	// GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report.
+	VramTotalMb int `json:"vramTotalMb"`
+	// GPU memory in use on all ONLINE hives in MB, counted as vramTotalMb is.
+	VramUsedMb int `json:"vramUsedMb"`
+	// The largest vramFreeMb of an available worker; 0 when there is none.
+	LargestFreeVramMb int `json:"largestFreeVramMb"`
+	// Heartbeats accepted per second, averaged over the last ten seconds.
+	HeartbeatsPerSecond float64 `json:"heartbeatsPerSecond"`
+	// Models by number of workers, most first; at most `first` of them, 1 to 1,000.
+	Models []*ModelSummary `json:"models"`
+}
+
+// GetRevision returns Fleet.Revision, and is useful for accessing the field via an interface.
+func (v *Fleet) GetRevision() string { return v.Revision }
+
+// GetServerTime returns Fleet.ServerTime, and is useful for accessing the field via an interface.
+func (v *Fleet) GetServerTime() time.Time { return v.ServerTime }
+
+// GetHives returns Fleet.Hives, and is useful for accessing the field via an interface.
+func (v *Fleet) GetHives() *HiveCounts { return v.Hives }
+
+// GetWorkers returns Fleet.Workers, and is useful for accessing the field via an interface.
+func (v *Fleet) GetWorkers() *WorkerCounts { return v.Workers }
+
+// GetVramTotalMb returns Fleet.VramTotalMb, and is useful for accessing the field via an interface.
+func (v *Fleet) GetVramTotalMb() int { return v.VramTotalMb }
+
+// GetVramUsedMb returns Fleet.VramUsedMb, and is useful for accessing the field via an interface.
+func (v *Fleet) GetVramUsedMb() int { return v.VramUsedMb }
+
+// GetLargestFreeVramMb returns Fleet.LargestFreeVramMb, and is useful for accessing the field via an interface.
+func (v *Fleet) GetLargestFreeVramMb() int { return v.LargestFreeVramMb }
+
+// GetHeartbeatsPerSecond returns Fleet.HeartbeatsPerSecond, and is useful for accessing the field via an interface.
+func (v *Fleet) GetHeartbeatsPerSecond() float64 { return v.HeartbeatsPerSecond }
+
+// GetModels returns Fleet.Models, and is useful for accessing the field via an interface.
+func (v *Fleet) GetModels() []*ModelSummary { return v.Models }
+
+// Health includes the requested fields of the GraphQL type Health.
+// The GraphQL type's documentation follows.
+//
+// Condition as the hive reported it.
+type Health struct {
+	// How well.
+	Status HealthStatus `json:"status"`
+	// Why, in the hive's words; null when it gave no reason.
+	Reason *string `json:"reason"`
+}
+
+// GetStatus returns Health.Status, and is useful for accessing the field via an interface.
+func (v *Health) GetStatus() HealthStatus { return v.Status }
+
+// GetReason returns Health.Reason, and is useful for accessing the field via an interface.
+func (v *Health) GetReason() *string { return v.Reason }
 
 // How well the hive says it is.
 type HealthStatus string
@@ -190,6 +383,154 @@ type HeartbeatResponse struct {
 // GetHeartbeat returns HeartbeatResponse.Heartbeat, and is useful for accessing the field via an interface.
 func (v *HeartbeatResponse) GetHeartbeat() *HeartbeatPayload { return v.Heartbeat }
 
+// Hive includes the GraphQL fields of Hive requested by the fragment Hive.
+// The GraphQL type's documentation follows.
+//
+// A machine that runs workers and reports them in its heartbeats.
+type Hive struct {
+	// The alias the hive was given, e.g. `gpu-server-1`. Unique in the fleet, never contains `/`.
+	Id string `json:"id"`
+	// Name or IP address by which others reach the machine, as reported.
+	Hostname string `json:"hostname"`
+	// Port of the hive's own interface, 0 to 65535; 0 when it has none.
+	Port int `json:"port"`
+	// `http://hostname:port`.
+	Endpoint string `json:"endpoint"`
+	// Version of the software that sends the heartbeats; empty when not told.
+	Version string `json:"version"`
+	// What the hive says it is doing.
+	OperationalStatus OperationalStatus `json:"operationalStatus"`
+	// How well the hive says it is.
+	Health *Health `json:"health"`
+	// Are its heartbeats still arriving?
+	Liveness Liveness `json:"liveness"`
+	// True when new work may be sent here: ONLINE, READY or BUSY, not UNHEALTHY and not cordoned.
+	Available bool `json:"available"`
+	// True when an operator said: no new work here. Survives heartbeats, silence and restarts of the hive.
+	Cordoned bool `json:"cordoned"`
+	// When the server first heard of it.
+	FirstSeenAt time.Time `json:"firstSeenAt"`
+	// When the server received the last accepted heartbeat.
+	LastSeenAt time.Time `json:"lastSeenAt"`
+	// Observed milliseconds between heartbeats; null before the second one.
+	HeartbeatIntervalMs *int `json:"heartbeatIntervalMs"`
+	// The sender's clock minus the server's, in milliseconds, for display only; null when the sender gave no time.
+	ClockSkewMs *int `json:"clockSkewMs"`
+	// The revision of the last change to this hive.
+	Revision string `json:"revision"`
+	// GPUs and CPUs of the machine; empty when never reported.
+	Devices []*Device `json:"devices"`
+	// Its workers, by id.
+	Workers []*WorkerID `json:"workers"`
+}
+
+// GetId returns Hive.Id, and is useful for accessing the field via an interface.
+func (v *Hive) GetId() string { return v.Id }
+
+// GetHostname returns Hive.Hostname, and is useful for accessing the field via an interface.
+func (v *Hive) GetHostname() string { return v.Hostname }
+
+// GetPort returns Hive.Port, and is useful for accessing the field via an interface.
+func (v *Hive) GetPort() int { return v.Port }
+
+// GetEndpoint returns Hive.Endpoint, and is useful for accessing the field via an interface.
+func (v *Hive) GetEndpoint() string { return v.Endpoint }
+
+// GetVersion returns Hive.Version, and is useful for accessing the field via an interface.
+func (v *Hive) GetVersion() string { return v.Version }
+
+// GetOperationalStatus returns Hive.OperationalStatus, and is useful for accessing the field via an interface.
+func (v *Hive) GetOperationalStatus() OperationalStatus { return v.OperationalStatus }
+
+// GetHealth returns Hive.Health, and is useful for accessing the field via an interface.
+func (v *Hive) GetHealth() *Health { return v.Health }
+
+// GetLiveness returns Hive.Liveness, and is useful for accessing the field via an interface.
+func (v *Hive) GetLiveness() Liveness { return v.Liveness }
+
+// GetAvailable returns Hive.Available, and is useful for accessing the field via an interface.
+func (v *Hive) GetAvailable() bool { return v.Available }
+
+// GetCordoned returns Hive.Cordoned, and is useful for accessing the field via an interface.
+func (v *Hive) GetCordoned() bool { return v.Cordoned }
+
+// GetFirstSeenAt returns Hive.FirstSeenAt, and is useful for accessing the field via an interface.
+func (v *Hive) GetFirstSeenAt() time.Time { return v.FirstSeenAt }
+
+// GetLastSeenAt returns Hive.LastSeenAt, and is useful for accessing the field via an interface.
+func (v *Hive) GetLastSeenAt() time.Time { return v.LastSeenAt }
+
+// GetHeartbeatIntervalMs returns Hive.HeartbeatIntervalMs, and is useful for accessing the field via an interface.
+func (v *Hive) GetHeartbeatIntervalMs() *int { return v.HeartbeatIntervalMs }
+
+// GetClockSkewMs returns Hive.ClockSkewMs, and is useful for accessing the field via an interface.
+func (v *Hive) GetClockSkewMs() *int { return v.ClockSkewMs }
+
+// GetRevision returns Hive.Revision, and is useful for accessing the field via an interface.
+func (v *Hive) GetRevision() string { return v.Revision }
+
+// GetDevices returns Hive.Devices, and is useful for accessing the field via an interface.
+func (v *Hive) GetDevices() []*Device { return v.Devices }
+
+// GetWorkers returns Hive.Workers, and is useful for accessing the field via an interface.
+func (v *Hive) GetWorkers() []*WorkerID { return v.Workers }
+
+// HiveCounts includes the requested fields of the GraphQL type HiveCounts.
+// The GraphQL type's documentation follows.
+//
+// How many hives.
+type HiveCounts struct {
+	// All hives the registry holds.
+	Total int `json:"total"`
+	// Hives that are ONLINE.
+	Online int `json:"online"`
+	// Hives that are SUSPECT.
+	Suspect int `json:"suspect"`
+	// Hives that are OFFLINE and not yet forgotten.
+	Offline int `json:"offline"`
+	// Hives to which new work may be sent.
+	Available int `json:"available"`
+}
+
+// GetTotal returns HiveCounts.Total, and is useful for accessing the field via an interface.
+func (v *HiveCounts) GetTotal() int { return v.Total }
+
+// GetOnline returns HiveCounts.Online, and is useful for accessing the field via an interface.
+func (v *HiveCounts) GetOnline() int { return v.Online }
+
+// GetSuspect returns HiveCounts.Suspect, and is useful for accessing the field via an interface.
+func (v *HiveCounts) GetSuspect() int { return v.Suspect }
+
+// GetOffline returns HiveCounts.Offline, and is useful for accessing the field via an interface.
+func (v *HiveCounts) GetOffline() int { return v.Offline }
+
+// GetAvailable returns HiveCounts.Available, and is useful for accessing the field via an interface.
+func (v *HiveCounts) GetAvailable() int { return v.Available }
+
+// Chooses hives. All given fields must hold; a list holds if any of its values does; null does not constrain.
+type HiveFilter struct {
+	// Any of these ids.
+	Ids []string `json:"ids"`
+	// Any of these.
+	Liveness []Liveness `json:"liveness"`
+	// Available or not.
+	Available *bool `json:"available"`
+	// Part of the id or the hostname, any case; for search boxes.
+	Search *string `json:"search"`
+}
+
+// GetIds returns HiveFilter.Ids, and is useful for accessing the field via an interface.
+func (v *HiveFilter) GetIds() []string { return v.Ids }
+
+// GetLiveness returns HiveFilter.Liveness, and is useful for accessing the field via an interface.
+func (v *HiveFilter) GetLiveness() []Liveness { return v.Liveness }
+
+// GetAvailable returns HiveFilter.Available, and is useful for accessing the field via an interface.
+func (v *HiveFilter) GetAvailable() *bool { return v.Available }
+
+// GetSearch returns HiveFilter.Search, and is useful for accessing the field via an interface.
+func (v *HiveFilter) GetSearch() *string { return v.Search }
+
 // What a hive says of itself.
 type HiveInput struct {
 	// The alias: a letter or digit, then up to 127 letters, digits, `.`, `_`, `:` or `-`.
@@ -229,6 +570,123 @@ func (v *HiveInput) GetHealthStatus() HealthStatus { return v.HealthStatus }
 // GetHealthReason returns HiveInput.HealthReason, and is useful for accessing the field via an interface.
 func (v *HiveInput) GetHealthReason() *string { return v.HealthReason }
 
+// Order of hives. Equals are ordered by id.
+type HiveOrder struct {
+	// What to order by.
+	Field HiveOrderField `json:"field"`
+	// Ascending or descending.
+	Direction OrderDirection `json:"direction"`
+}
+
+// GetField returns HiveOrder.Field, and is useful for accessing the field via an interface.
+func (v *HiveOrder) GetField() HiveOrderField { return v.Field }
+
+// GetDirection returns HiveOrder.Direction, and is useful for accessing the field via an interface.
+func (v *HiveOrder) GetDirection() OrderDirection { return v.Direction }
+
+// What hives can be ordered by.
+type HiveOrderField string
+
+const (
+	// The hive's id.
+	HiveOrderFieldId HiveOrderField = "ID"
+	// ONLINE, SUSPECT, OFFLINE.
+	HiveOrderFieldLiveness HiveOrderField = "LIVENESS"
+	// Number of workers.
+	HiveOrderFieldWorkers HiveOrderField = "WORKERS"
+	// lastSeenAt.
+	HiveOrderFieldLastSeen HiveOrderField = "LAST_SEEN"
+)
+
+var AllHiveOrderField = []HiveOrderField{
+	HiveOrderFieldId,
+	HiveOrderFieldLiveness,
+	HiveOrderFieldWorkers,
+	HiveOrderFieldLastSeen,
+}
+
+// HivePage includes the requested fields of the GraphQL type HivePage.
+// The GraphQL type's documentation follows.
+//
+// A window of the hives that match a filter.
+type HivePage struct {
+	// The snapshot that was read.
+	Revision string `json:"revision"`
+	// How many hives match the filter, in this window and outside it.
+	TotalCount int `json:"totalCount"`
+	// Position of the first node among all that match.
+	Offset int `json:"offset"`
+	// The hives of this window, in order.
+	Nodes []*Hive `json:"nodes"`
+}
+
+// GetRevision returns HivePage.Revision, and is useful for accessing the field via an interface.
+func (v *HivePage) GetRevision() string { return v.Revision }
+
+// GetTotalCount returns HivePage.TotalCount, and is useful for accessing the field via an interface.
+func (v *HivePage) GetTotalCount() int { return v.TotalCount }
+
+// GetOffset returns HivePage.Offset, and is useful for accessing the field via an interface.
+func (v *HivePage) GetOffset() int { return v.Offset }
+
+// GetNodes returns HivePage.Nodes, and is useful for accessing the field via an interface.
+func (v *HivePage) GetNodes() []*Hive { return v.Nodes }
+
+// Are the hive's heartbeats still arriving? Judged by the server's own clock, never by the sender's.
+type Liveness string
+
+const (
+	// Heard from in time.
+	LivenessOnline Liveness = "ONLINE"
+	// Overdue: nothing heard for 3 s, or for three times the hive's own cadence if that is longer.
+	LivenessSuspect Liveness = "SUSPECT"
+	// Given up: nothing heard for 10 s, or for ten times the hive's own cadence if that is longer.
+	LivenessOffline Liveness = "OFFLINE"
+)
+
+var AllLiveness = []Liveness{
+	LivenessOnline,
+	LivenessSuspect,
+	LivenessOffline,
+}
+
+// ModelSummary includes the requested fields of the GraphQL type ModelSummary.
+// The GraphQL type's documentation follows.
+//
+// The workers that serve one model.
+type ModelSummary struct {
+	// The model, exactly as reported.
+	Model string `json:"model"`
+	// Workers that have it.
+	Workers int `json:"workers"`
+	// Of those, workers of available hives.
+	Available int `json:"available"`
+	// Of those, IDLE workers.
+	Idle int `json:"idle"`
+	// Hives that have such a worker.
+	Hives int `json:"hives"`
+	// The largest vramFreeMb of an available worker that has it; null when none is known.
+	LargestFreeVramMb *int `json:"largestFreeVramMb"`
+}
+
+// GetModel returns ModelSummary.Model, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetModel() string { return v.Model }
+
+// GetWorkers returns ModelSummary.Workers, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetWorkers() int { return v.Workers }
+
+// GetAvailable returns ModelSummary.Available, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetAvailable() int { return v.Available }
+
+// GetIdle returns ModelSummary.Idle, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetIdle() int { return v.Idle }
+
+// GetHives returns ModelSummary.Hives, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetHives() int { return v.Hives }
+
+// GetLargestFreeVramMb returns ModelSummary.LargestFreeVramMb, and is useful for accessing the field via an interface.
+func (v *ModelSummary) GetLargestFreeVramMb() *int { return v.LargestFreeVramMb }
+
 // What the hive says it is doing.
 type OperationalStatus string
 
@@ -252,6 +710,359 @@ var AllOperationalStatus = []OperationalStatus{
 	OperationalStatusStopping,
 	OperationalStatusStopped,
 }
+
+// Ascending or descending.
+type OrderDirection string
+
+const (
+	// Smallest, first or oldest first.
+	OrderDirectionAsc OrderDirection = "ASC"
+	// Largest, last or newest first.
+	OrderDirectionDesc OrderDirection = "DESC"
+)
+
+var AllOrderDirection = []OrderDirection{
+	OrderDirectionAsc,
+	OrderDirectionDesc,
+}
+
+// Kinds of events.
+type RegistryEventKind string
+
+const (
+	// A hive was heard for the first time.
+	RegistryEventKindHiveJoined RegistryEventKind = "HIVE_JOINED"
+	// A hive is overdue.
+	RegistryEventKindHiveSuspect RegistryEventKind = "HIVE_SUSPECT"
+	// A hive was given up.
+	RegistryEventKindHiveOffline RegistryEventKind = "HIVE_OFFLINE"
+	// A SUSPECT or OFFLINE hive was heard again.
+	RegistryEventKindHiveReturned RegistryEventKind = "HIVE_RETURNED"
+	// A hive was forgotten or removed.
+	RegistryEventKindHiveRemoved RegistryEventKind = "HIVE_REMOVED"
+	// Two agents claim one hive id.
+	RegistryEventKindHiveConflict RegistryEventKind = "HIVE_CONFLICT"
+	// A hive reports another health status.
+	RegistryEventKindHiveHealthChanged RegistryEventKind = "HIVE_HEALTH_CHANGED"
+	// An operator cordoned a hive.
+	RegistryEventKindHiveCordoned RegistryEventKind = "HIVE_CORDONED"
+	// An operator uncordoned a hive.
+	RegistryEventKindHiveUncordoned RegistryEventKind = "HIVE_UNCORDONED"
+	// A worker was reported for the first time.
+	RegistryEventKindWorkerStarted RegistryEventKind = "WORKER_STARTED"
+	// A worker is no longer reported.
+	RegistryEventKindWorkerStopped RegistryEventKind = "WORKER_STOPPED"
+	// A worker's process id changed.
+	RegistryEventKindWorkerRestarted RegistryEventKind = "WORKER_RESTARTED"
+	// A worker serves another model.
+	RegistryEventKindWorkerModelChanged RegistryEventKind = "WORKER_MODEL_CHANGED"
+)
+
+var AllRegistryEventKind = []RegistryEventKind{
+	RegistryEventKindHiveJoined,
+	RegistryEventKindHiveSuspect,
+	RegistryEventKindHiveOffline,
+	RegistryEventKindHiveReturned,
+	RegistryEventKindHiveRemoved,
+	RegistryEventKindHiveConflict,
+	RegistryEventKindHiveHealthChanged,
+	RegistryEventKindHiveCordoned,
+	RegistryEventKindHiveUncordoned,
+	RegistryEventKindWorkerStarted,
+	RegistryEventKindWorkerStopped,
+	RegistryEventKindWorkerRestarted,
+	RegistryEventKindWorkerModelChanged,
+}
+
+// Does the registry trust its own ears?
+type RegistryMode string
+
+const (
+	// All is well.
+	RegistryModeServing RegistryMode = "SERVING"
+	// So much of the fleet fell silent at once that the registry suspects itself. Nothing is forgotten until
+	// heartbeats return or an operator ends the protection.
+	RegistryModeProtected RegistryMode = "PROTECTED"
+)
+
+var AllRegistryMode = []RegistryMode{
+	RegistryModeServing,
+	RegistryModeProtected,
+}
+
+// Why a copy must start over.
+type ResetReason string
+
+const (
+	// The subscription began without `since`.
+	ResetReasonInitial ResetReason = "INITIAL"
+	// `since` lies before what the server still remembers.
+	ResetReasonExpired ResetReason = "EXPIRED"
+	// `since` is of another epoch: the server was restarted.
+	ResetReasonRestarted ResetReason = "RESTARTED"
+	// The client did not keep up.
+	ResetReasonTooSlow ResetReason = "TOO_SLOW"
+)
+
+var AllResetReason = []ResetReason{
+	ResetReasonInitial,
+	ResetReasonExpired,
+	ResetReasonRestarted,
+	ResetReasonTooSlow,
+}
+
+// ServerInfo includes the requested fields of the GraphQL type ServerInfo.
+// The GraphQL type's documentation follows.
+//
+// The server that answers.
+type ServerInfo struct {
+	// Version of Waggle.
+	Version string `json:"version"`
+	// Names this run of the registry: the first part of every revision.
+	Epoch string `json:"epoch"`
+	// When this run began.
+	StartedAt time.Time `json:"startedAt"`
+	// Does the registry trust its own ears?
+	Mode RegistryMode `json:"mode"`
+}
+
+// GetVersion returns ServerInfo.Version, and is useful for accessing the field via an interface.
+func (v *ServerInfo) GetVersion() string { return v.Version }
+
+// GetEpoch returns ServerInfo.Epoch, and is useful for accessing the field via an interface.
+func (v *ServerInfo) GetEpoch() string { return v.Epoch }
+
+// GetStartedAt returns ServerInfo.StartedAt, and is useful for accessing the field via an interface.
+func (v *ServerInfo) GetStartedAt() time.Time { return v.StartedAt }
+
+// GetMode returns ServerInfo.Mode, and is useful for accessing the field via an interface.
+func (v *ServerInfo) GetMode() RegistryMode { return v.Mode }
+
+// Worker includes the GraphQL fields of Worker requested by the fragment Worker.
+// The GraphQL type's documentation follows.
+//
+// A model-server process, as its hive reports it. Workers never report themselves.
+type Worker struct {
+	// `<hive>/<group>/<instance>`: unique in the fleet, the same after a restart of the process.
+	Id string `json:"id"`
+	// The id of the hive that reports it.
+	HiveId string `json:"hiveId"`
+	// Service group, e.g. `llm`.
+	Group string `json:"group"`
+	// Which one of the group, e.g. its port, `8080`.
+	Instance string `json:"instance"`
+	// Process id; a changed one means the worker was restarted. Null when unknown.
+	Pid *int `json:"pid"`
+	// The model it serves, exactly as reported; null when unknown.
+	Model *string `json:"model"`
+	// Where a scheduler reaches it; never a loopback address unless the hive's own address is one. Null when unknown.
+	Endpoint *string `json:"endpoint"`
+	// Is it working right now?
+	Activity Activity `json:"activity"`
+	// Since when its activity is what it is.
+	ActivitySince time.Time `json:"activitySince"`
+	// Liveness of its hive.
+	Liveness Liveness `json:"liveness"`
+	// True when its hive is available.
+	Available bool `json:"available"`
+	// Utilization of its GPU, 0 to 100; null when unknown.
+	GpuUtilizationPercent *float64 `json:"gpuUtilizationPercent"`
+	// GPU memory used by this process in MB; null when unknown.
+	VramUsedMb *int `json:"vramUsedMb"`
+	// GPU memory of its device or devices in MB; null when unknown.
+	VramTotalMb *int `json:"vramTotalMb"`
+	// vramTotalMb minus vramUsedMb, never negative; null unless both are known and the hive is ONLINE.
+	VramFreeMb *int `json:"vramFreeMb"`
+	// Percent of one core, so it can pass 100; null when unknown.
+	CpuPercent *float64 `json:"cpuPercent"`
+	// Resident memory in MB; null when unknown.
+	RssMb *int `json:"rssMb"`
+	// MB read from storage per second; null when unknown.
+	IoReadMbPerSecond *float64 `json:"ioReadMbPerSecond"`
+	// MB written to storage per second; null when unknown.
+	IoWriteMbPerSecond *float64 `json:"ioWriteMbPerSecond"`
+	// Seconds since the process started; null when unknown.
+	UptimeSeconds *int `json:"uptimeSeconds"`
+	// Requests the engine works on now; null when the engine does not tell.
+	RequestsRunning *int `json:"requestsRunning"`
+	// Requests that wait in the engine; null when the engine does not tell.
+	RequestsQueued *int `json:"requestsQueued"`
+	// When the server received the last accepted heartbeat of its hive.
+	LastSeenAt time.Time `json:"lastSeenAt"`
+	// The revision of the last change to this worker.
+	Revision string `json:"revision"`
+}
+
+// GetId returns Worker.Id, and is useful for accessing the field via an interface.
+func (v *Worker) GetId() string { return v.Id }
+
+// GetHiveId returns Worker.HiveId, and is useful for accessing the field via an interface.
+func (v *Worker) GetHiveId() string { return v.HiveId }
+
+// GetGroup returns Worker.Group, and is useful for accessing the field via an interface.
+func (v *Worker) GetGroup() string { return v.Group }
+
+// GetInstance returns Worker.Instance, and is useful for accessing the field via an interface.
+func (v *Worker) GetInstance() string { return v.Instance }
+
+// GetPid returns Worker.Pid, and is useful for accessing the field via an interface.
+func (v *Worker) GetPid() *int { return v.Pid }
+
+// GetModel returns Worker.Model, and is useful for accessing the field via an interface.
+func (v *Worker) GetModel() *string { return v.Model }
+
+// GetEndpoint returns Worker.Endpoint, and is useful for accessing the field via an interface.
+func (v *Worker) GetEndpoint() *string { return v.Endpoint }
+
+// GetActivity returns Worker.Activity, and is useful for accessing the field via an interface.
+func (v *Worker) GetActivity() Activity { return v.Activity }
+
+// GetActivitySince returns Worker.ActivitySince, and is useful for accessing the field via an interface.
+func (v *Worker) GetActivitySince() time.Time { return v.ActivitySince }
+
+// GetLiveness returns Worker.Liveness, and is useful for accessing the field via an interface.
+func (v *Worker) GetLiveness() Liveness { return v.Liveness }
+
+// GetAvailable returns Worker.Available, and is useful for accessing the field via an interface.
+func (v *Worker) GetAvailable() bool { return v.Available }
+
+// GetGpuUtilizationPercent returns Worker.GpuUtilizationPercent, and is useful for accessing the field via an interface.
+func (v *Worker) GetGpuUtilizationPercent() *float64 { return v.GpuUtilizationPercent }
+
+// GetVramUsedMb returns Worker.VramUsedMb, and is useful for accessing the field via an interface.
+func (v *Worker) GetVramUsedMb() *int { return v.VramUsedMb }
+
+// GetVramTotalMb returns Worker.VramTotalMb, and is useful for accessing the field via an interface.
+func (v *Worker) GetVramTotalMb() *int { return v.VramTotalMb }
+
+// GetVramFreeMb returns Worker.VramFreeMb, and is useful for accessing the field via an interface.
+func (v *Worker) GetVramFreeMb() *int { return v.VramFreeMb }
+
+// GetCpuPercent returns Worker.CpuPercent, and is useful for accessing the field via an interface.
+func (v *Worker) GetCpuPercent() *float64 { return v.CpuPercent }
+
+// GetRssMb returns Worker.RssMb, and is useful for accessing the field via an interface.
+func (v *Worker) GetRssMb() *int { return v.RssMb }
+
+// GetIoReadMbPerSecond returns Worker.IoReadMbPerSecond, and is useful for accessing the field via an interface.
+func (v *Worker) GetIoReadMbPerSecond() *float64 { return v.IoReadMbPerSecond }
+
+// GetIoWriteMbPerSecond returns Worker.IoWriteMbPerSecond, and is useful for accessing the field via an interface.
+func (v *Worker) GetIoWriteMbPerSecond() *float64 { return v.IoWriteMbPerSecond }
+
+// GetUptimeSeconds returns Worker.UptimeSeconds, and is useful for accessing the field via an interface.
+func (v *Worker) GetUptimeSeconds() *int { return v.UptimeSeconds }
+
+// GetRequestsRunning returns Worker.RequestsRunning, and is useful for accessing the field via an interface.
+func (v *Worker) GetRequestsRunning() *int { return v.RequestsRunning }
+
+// GetRequestsQueued returns Worker.RequestsQueued, and is useful for accessing the field via an interface.
+func (v *Worker) GetRequestsQueued() *int { return v.RequestsQueued }
+
+// GetLastSeenAt returns Worker.LastSeenAt, and is useful for accessing the field via an interface.
+func (v *Worker) GetLastSeenAt() time.Time { return v.LastSeenAt }
+
+// GetRevision returns Worker.Revision, and is useful for accessing the field via an interface.
+func (v *Worker) GetRevision() string { return v.Revision }
+
+// WorkerCounts includes the requested fields of the GraphQL type WorkerCounts.
+// The GraphQL type's documentation follows.
+//
+// How many workers.
+type WorkerCounts struct {
+	// All workers the registry holds.
+	Total int `json:"total"`
+	// Workers of available hives.
+	Available int `json:"available"`
+	// Workers that are IDLE.
+	Idle int `json:"idle"`
+	// Workers that are BUSY.
+	Busy int `json:"busy"`
+	// Workers whose activity is UNKNOWN.
+	Unknown int `json:"unknown"`
+}
+
+// GetTotal returns WorkerCounts.Total, and is useful for accessing the field via an interface.
+func (v *WorkerCounts) GetTotal() int { return v.Total }
+
+// GetAvailable returns WorkerCounts.Available, and is useful for accessing the field via an interface.
+func (v *WorkerCounts) GetAvailable() int { return v.Available }
+
+// GetIdle returns WorkerCounts.Idle, and is useful for accessing the field via an interface.
+func (v *WorkerCounts) GetIdle() int { return v.Idle }
+
+// GetBusy returns WorkerCounts.Busy, and is useful for accessing the field via an interface.
+func (v *WorkerCounts) GetBusy() int { return v.Busy }
+
+// GetUnknown returns WorkerCounts.Unknown, and is useful for accessing the field via an interface.
+func (v *WorkerCounts) GetUnknown() int { return v.Unknown }
+
+// Chooses workers. All given fields must hold; a list holds if any of its values does; null does not constrain.
+// What is unknown never satisfies a field.
+type WorkerFilter struct {
+	// Any of these ids.
+	Ids []string `json:"ids"`
+	// Reported by any of these hives.
+	HiveIds []string `json:"hiveIds"`
+	// In any of these service groups.
+	Groups []string `json:"groups"`
+	// true: activity IDLE, false: activity BUSY.
+	Idle *bool `json:"idle"`
+	// Exactly this model.
+	Model *string `json:"model"`
+	// Any of these models, exactly.
+	Models []string `json:"models"`
+	// At least this many MB of GPU memory free: vramFreeMb >= minFreeVramMb. 0 or more.
+	MinFreeVramMb *int `json:"minFreeVramMb"`
+	// Available or not.
+	Available *bool `json:"available"`
+	// Any of these.
+	Liveness []Liveness `json:"liveness"`
+	// Part of the id, the model or the hostname, any case; for search boxes.
+	Search *string `json:"search"`
+}
+
+// GetIds returns WorkerFilter.Ids, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetIds() []string { return v.Ids }
+
+// GetHiveIds returns WorkerFilter.HiveIds, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetHiveIds() []string { return v.HiveIds }
+
+// GetGroups returns WorkerFilter.Groups, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetGroups() []string { return v.Groups }
+
+// GetIdle returns WorkerFilter.Idle, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetIdle() *bool { return v.Idle }
+
+// GetModel returns WorkerFilter.Model, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetModel() *string { return v.Model }
+
+// GetModels returns WorkerFilter.Models, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetModels() []string { return v.Models }
+
+// GetMinFreeVramMb returns WorkerFilter.MinFreeVramMb, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetMinFreeVramMb() *int { return v.MinFreeVramMb }
+
+// GetAvailable returns WorkerFilter.Available, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetAvailable() *bool { return v.Available }
+
+// GetLiveness returns WorkerFilter.Liveness, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetLiveness() []Liveness { return v.Liveness }
+
+// GetSearch returns WorkerFilter.Search, and is useful for accessing the field via an interface.
+func (v *WorkerFilter) GetSearch() *string { return v.Search }
+
+// WorkerID includes the requested fields of the GraphQL type Worker.
+// The GraphQL type's documentation follows.
+//
+// A model-server process, as its hive reports it. Workers never report themselves.
+type WorkerID struct {
+	// `<hive>/<group>/<instance>`: unique in the fleet, the same after a restart of the process.
+	Id string `json:"id"`
+}
+
+// GetId returns WorkerID.Id, and is useful for accessing the field via an interface.
+func (v *WorkerID) GetId() string { return v.Id }
 
 // What a hive says of a worker.
 type WorkerInput struct {
@@ -332,6 +1143,83 @@ func (v *WorkerInput) GetRequestsRunning() *int { return v.RequestsRunning }
 // GetRequestsQueued returns WorkerInput.RequestsQueued, and is useful for accessing the field via an interface.
 func (v *WorkerInput) GetRequestsQueued() *int { return v.RequestsQueued }
 
+// Order of workers. Equals are ordered by id; unknown figures come last in either direction.
+type WorkerOrder struct {
+	// What to order by.
+	Field WorkerOrderField `json:"field"`
+	// Ascending or descending.
+	Direction OrderDirection `json:"direction"`
+}
+
+// GetField returns WorkerOrder.Field, and is useful for accessing the field via an interface.
+func (v *WorkerOrder) GetField() WorkerOrderField { return v.Field }
+
+// GetDirection returns WorkerOrder.Direction, and is useful for accessing the field via an interface.
+func (v *WorkerOrder) GetDirection() OrderDirection { return v.Direction }
+
+// What workers can be ordered by.
+type WorkerOrderField string
+
+const (
+	// The hive's id, then group, then instance.
+	WorkerOrderFieldId WorkerOrderField = "ID"
+	// The model's name.
+	WorkerOrderFieldModel WorkerOrderField = "MODEL"
+	// IDLE, BUSY, UNKNOWN.
+	WorkerOrderFieldActivity WorkerOrderField = "ACTIVITY"
+	// gpuUtilizationPercent.
+	WorkerOrderFieldGpuUtilization WorkerOrderField = "GPU_UTILIZATION"
+	// vramFreeMb.
+	WorkerOrderFieldVramFree WorkerOrderField = "VRAM_FREE"
+	// vramUsedMb.
+	WorkerOrderFieldVramUsed WorkerOrderField = "VRAM_USED"
+	// cpuPercent.
+	WorkerOrderFieldCpu WorkerOrderField = "CPU"
+	// uptimeSeconds.
+	WorkerOrderFieldUptime WorkerOrderField = "UPTIME"
+	// lastSeenAt.
+	WorkerOrderFieldLastSeen WorkerOrderField = "LAST_SEEN"
+)
+
+var AllWorkerOrderField = []WorkerOrderField{
+	WorkerOrderFieldId,
+	WorkerOrderFieldModel,
+	WorkerOrderFieldActivity,
+	WorkerOrderFieldGpuUtilization,
+	WorkerOrderFieldVramFree,
+	WorkerOrderFieldVramUsed,
+	WorkerOrderFieldCpu,
+	WorkerOrderFieldUptime,
+	WorkerOrderFieldLastSeen,
+}
+
+// WorkerPage includes the requested fields of the GraphQL type WorkerPage.
+// The GraphQL type's documentation follows.
+//
+// A window of the workers that match a filter.
+type WorkerPage struct {
+	// The snapshot that was read.
+	Revision string `json:"revision"`
+	// How many workers match the filter, in this window and outside it.
+	TotalCount int `json:"totalCount"`
+	// Position of the first node among all that match.
+	Offset int `json:"offset"`
+	// The workers of this window, in order.
+	Nodes []*Worker `json:"nodes"`
+}
+
+// GetRevision returns WorkerPage.Revision, and is useful for accessing the field via an interface.
+func (v *WorkerPage) GetRevision() string { return v.Revision }
+
+// GetTotalCount returns WorkerPage.TotalCount, and is useful for accessing the field via an interface.
+func (v *WorkerPage) GetTotalCount() int { return v.TotalCount }
+
+// GetOffset returns WorkerPage.Offset, and is useful for accessing the field via an interface.
+func (v *WorkerPage) GetOffset() int { return v.Offset }
+
+// GetNodes returns WorkerPage.Nodes, and is useful for accessing the field via an interface.
+func (v *WorkerPage) GetNodes() []*Worker { return v.Nodes }
+
 // __HeartbeatInput is used internally by genqlient
 type __HeartbeatInput struct {
 	Input *HeartbeatInput `json:"input,omitempty"`
@@ -339,6 +1227,546 @@ type __HeartbeatInput struct {
 
 // GetInput returns __HeartbeatInput.Input, and is useful for accessing the field via an interface.
 func (v *__HeartbeatInput) GetInput() *HeartbeatInput { return v.Input }
+
+// __bestWorkerInput is used internally by genqlient
+type __bestWorkerInput struct {
+	Model         string `json:"model"`
+	MinFreeVramMb *int   `json:"minFreeVramMb"`
+}
+
+// GetModel returns __bestWorkerInput.Model, and is useful for accessing the field via an interface.
+func (v *__bestWorkerInput) GetModel() string { return v.Model }
+
+// GetMinFreeVramMb returns __bestWorkerInput.MinFreeVramMb, and is useful for accessing the field via an interface.
+func (v *__bestWorkerInput) GetMinFreeVramMb() *int { return v.MinFreeVramMb }
+
+// __cordonHiveInput is used internally by genqlient
+type __cordonHiveInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __cordonHiveInput.Id, and is useful for accessing the field via an interface.
+func (v *__cordonHiveInput) GetId() string { return v.Id }
+
+// __eventsInput is used internally by genqlient
+type __eventsInput struct {
+	First  int     `json:"first"`
+	HiveId *string `json:"hiveId"`
+}
+
+// GetFirst returns __eventsInput.First, and is useful for accessing the field via an interface.
+func (v *__eventsInput) GetFirst() int { return v.First }
+
+// GetHiveId returns __eventsInput.HiveId, and is useful for accessing the field via an interface.
+func (v *__eventsInput) GetHiveId() *string { return v.HiveId }
+
+// __heartbeatsInput is used internally by genqlient
+type __heartbeatsInput struct {
+	Inputs []*HeartbeatInput `json:"inputs,omitempty"`
+}
+
+// GetInputs returns __heartbeatsInput.Inputs, and is useful for accessing the field via an interface.
+func (v *__heartbeatsInput) GetInputs() []*HeartbeatInput { return v.Inputs }
+
+// __hiveInput is used internally by genqlient
+type __hiveInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __hiveInput.Id, and is useful for accessing the field via an interface.
+func (v *__hiveInput) GetId() string { return v.Id }
+
+// __hivesInput is used internally by genqlient
+type __hivesInput struct {
+	Filter  *HiveFilter `json:"filter,omitempty"`
+	OrderBy *HiveOrder  `json:"orderBy,omitempty"`
+	First   int         `json:"first"`
+	Offset  int         `json:"offset"`
+}
+
+// GetFilter returns __hivesInput.Filter, and is useful for accessing the field via an interface.
+func (v *__hivesInput) GetFilter() *HiveFilter { return v.Filter }
+
+// GetOrderBy returns __hivesInput.OrderBy, and is useful for accessing the field via an interface.
+func (v *__hivesInput) GetOrderBy() *HiveOrder { return v.OrderBy }
+
+// GetFirst returns __hivesInput.First, and is useful for accessing the field via an interface.
+func (v *__hivesInput) GetFirst() int { return v.First }
+
+// GetOffset returns __hivesInput.Offset, and is useful for accessing the field via an interface.
+func (v *__hivesInput) GetOffset() int { return v.Offset }
+
+// __mirrorInput is used internally by genqlient
+type __mirrorInput struct {
+	Since      *string       `json:"since"`
+	Hives      *HiveFilter   `json:"hives,omitempty"`
+	Workers    *WorkerFilter `json:"workers,omitempty"`
+	IntervalMs int           `json:"intervalMs"`
+}
+
+// GetSince returns __mirrorInput.Since, and is useful for accessing the field via an interface.
+func (v *__mirrorInput) GetSince() *string { return v.Since }
+
+// GetHives returns __mirrorInput.Hives, and is useful for accessing the field via an interface.
+func (v *__mirrorInput) GetHives() *HiveFilter { return v.Hives }
+
+// GetWorkers returns __mirrorInput.Workers, and is useful for accessing the field via an interface.
+func (v *__mirrorInput) GetWorkers() *WorkerFilter { return v.Workers }
+
+// GetIntervalMs returns __mirrorInput.IntervalMs, and is useful for accessing the field via an interface.
+func (v *__mirrorInput) GetIntervalMs() int { return v.IntervalMs }
+
+// __removeHiveInput is used internally by genqlient
+type __removeHiveInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __removeHiveInput.Id, and is useful for accessing the field via an interface.
+func (v *__removeHiveInput) GetId() string { return v.Id }
+
+// __uncordonHiveInput is used internally by genqlient
+type __uncordonHiveInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __uncordonHiveInput.Id, and is useful for accessing the field via an interface.
+func (v *__uncordonHiveInput) GetId() string { return v.Id }
+
+// __watchEventsInput is used internally by genqlient
+type __watchEventsInput struct {
+	HiveId *string `json:"hiveId"`
+}
+
+// GetHiveId returns __watchEventsInput.HiveId, and is useful for accessing the field via an interface.
+func (v *__watchEventsInput) GetHiveId() *string { return v.HiveId }
+
+// __watchFleetInput is used internally by genqlient
+type __watchFleetInput struct {
+	IntervalMs int `json:"intervalMs"`
+}
+
+// GetIntervalMs returns __watchFleetInput.IntervalMs, and is useful for accessing the field via an interface.
+func (v *__watchFleetInput) GetIntervalMs() int { return v.IntervalMs }
+
+// __watchHivesInput is used internally by genqlient
+type __watchHivesInput struct {
+	Filter     *HiveFilter `json:"filter,omitempty"`
+	OrderBy    *HiveOrder  `json:"orderBy,omitempty"`
+	First      int         `json:"first"`
+	Offset     int         `json:"offset"`
+	IntervalMs int         `json:"intervalMs"`
+}
+
+// GetFilter returns __watchHivesInput.Filter, and is useful for accessing the field via an interface.
+func (v *__watchHivesInput) GetFilter() *HiveFilter { return v.Filter }
+
+// GetOrderBy returns __watchHivesInput.OrderBy, and is useful for accessing the field via an interface.
+func (v *__watchHivesInput) GetOrderBy() *HiveOrder { return v.OrderBy }
+
+// GetFirst returns __watchHivesInput.First, and is useful for accessing the field via an interface.
+func (v *__watchHivesInput) GetFirst() int { return v.First }
+
+// GetOffset returns __watchHivesInput.Offset, and is useful for accessing the field via an interface.
+func (v *__watchHivesInput) GetOffset() int { return v.Offset }
+
+// GetIntervalMs returns __watchHivesInput.IntervalMs, and is useful for accessing the field via an interface.
+func (v *__watchHivesInput) GetIntervalMs() int { return v.IntervalMs }
+
+// __watchWorkersInput is used internally by genqlient
+type __watchWorkersInput struct {
+	Filter     *WorkerFilter `json:"filter,omitempty"`
+	OrderBy    *WorkerOrder  `json:"orderBy,omitempty"`
+	First      int           `json:"first"`
+	Offset     int           `json:"offset"`
+	IntervalMs int           `json:"intervalMs"`
+}
+
+// GetFilter returns __watchWorkersInput.Filter, and is useful for accessing the field via an interface.
+func (v *__watchWorkersInput) GetFilter() *WorkerFilter { return v.Filter }
+
+// GetOrderBy returns __watchWorkersInput.OrderBy, and is useful for accessing the field via an interface.
+func (v *__watchWorkersInput) GetOrderBy() *WorkerOrder { return v.OrderBy }
+
+// GetFirst returns __watchWorkersInput.First, and is useful for accessing the field via an interface.
+func (v *__watchWorkersInput) GetFirst() int { return v.First }
+
+// GetOffset returns __watchWorkersInput.Offset, and is useful for accessing the field via an interface.
+func (v *__watchWorkersInput) GetOffset() int { return v.Offset }
+
+// GetIntervalMs returns __watchWorkersInput.IntervalMs, and is useful for accessing the field via an interface.
+func (v *__watchWorkersInput) GetIntervalMs() int { return v.IntervalMs }
+
+// __workerInput is used internally by genqlient
+type __workerInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __workerInput.Id, and is useful for accessing the field via an interface.
+func (v *__workerInput) GetId() string { return v.Id }
+
+// __workersInput is used internally by genqlient
+type __workersInput struct {
+	Filter  *WorkerFilter `json:"filter,omitempty"`
+	OrderBy *WorkerOrder  `json:"orderBy,omitempty"`
+	First   int           `json:"first"`
+	Offset  int           `json:"offset"`
+}
+
+// GetFilter returns __workersInput.Filter, and is useful for accessing the field via an interface.
+func (v *__workersInput) GetFilter() *WorkerFilter { return v.Filter }
+
+// GetOrderBy returns __workersInput.OrderBy, and is useful for accessing the field via an interface.
+func (v *__workersInput) GetOrderBy() *WorkerOrder { return v.OrderBy }
+
+// GetFirst returns __workersInput.First, and is useful for accessing the field via an interface.
+func (v *__workersInput) GetFirst() int { return v.First }
+
+// GetOffset returns __workersInput.Offset, and is useful for accessing the field via an interface.
+func (v *__workersInput) GetOffset() int { return v.Offset }
+
+// bestWorkerResponse is returned by bestWorker on success.
+type bestWorkerResponse struct {
+	// The best available, idle worker that has the model: fewest waiting requests, then most free GPU memory; equals
+	// are taken in turn, so that schedulers do not all pick the same one. Null when there is none.
+	BestWorker *Worker `json:"bestWorker"`
+}
+
+// GetBestWorker returns bestWorkerResponse.BestWorker, and is useful for accessing the field via an interface.
+func (v *bestWorkerResponse) GetBestWorker() *Worker { return v.BestWorker }
+
+// cordonHiveResponse is returned by cordonHive on success.
+type cordonHiveResponse struct {
+	// No new work for this hive until uncordoned. Null: there was none.
+	CordonHive *Hive `json:"cordonHive"`
+}
+
+// GetCordonHive returns cordonHiveResponse.CordonHive, and is useful for accessing the field via an interface.
+func (v *cordonHiveResponse) GetCordonHive() *Hive { return v.CordonHive }
+
+// eventsResponse is returned by events on success.
+type eventsResponse struct {
+	// What happened, newest first.
+	Events []*Event `json:"events"`
+}
+
+// GetEvents returns eventsResponse.Events, and is useful for accessing the field via an interface.
+func (v *eventsResponse) GetEvents() []*Event { return v.Events }
+
+// fleetResponse is returned by fleet on success.
+type fleetResponse struct {
+	// The fleet in one glance.
+	Fleet *Fleet `json:"fleet"`
+}
+
+// GetFleet returns fleetResponse.Fleet, and is useful for accessing the field via an interface.
+func (v *fleetResponse) GetFleet() *Fleet { return v.Fleet }
+
+// heartbeatsResponse is returned by heartbeats on success.
+type heartbeatsResponse struct {
+	// Many hives in one request, for relays and gateways: outcomes in the same order. One bad item harms no other: it is
+	// answered INVALID with the reason among its warnings. At most 1,000 items.
+	Heartbeats []*HeartbeatPayload `json:"heartbeats"`
+}
+
+// GetHeartbeats returns heartbeatsResponse.Heartbeats, and is useful for accessing the field via an interface.
+func (v *heartbeatsResponse) GetHeartbeats() []*HeartbeatPayload { return v.Heartbeats }
+
+// hiveResponse is returned by hive on success.
+type hiveResponse struct {
+	// One hive; null when there is none with this id.
+	Hive *Hive `json:"hive"`
+}
+
+// GetHive returns hiveResponse.Hive, and is useful for accessing the field via an interface.
+func (v *hiveResponse) GetHive() *Hive { return v.Hive }
+
+// hivesResponse is returned by hives on success.
+type hivesResponse struct {
+	// Hives that match the filter, by id unless ordered otherwise.
+	Hives *HivePage `json:"hives"`
+}
+
+// GetHives returns hivesResponse.Hives, and is useful for accessing the field via an interface.
+func (v *hivesResponse) GetHives() *HivePage { return v.Hives }
+
+// mirrorChangesRegistryUpdate includes the requested fields of the GraphQL type RegistryUpdate.
+// The GraphQL type's documentation follows.
+//
+// A step of `changes`.
+type mirrorChangesRegistryUpdate struct {
+	// Hand this to `changes(since:)` to go on from here.
+	Revision string `json:"revision"`
+	// When set: forget everything held so far, and why.
+	Reset *ResetReason `json:"reset"`
+	// False while more of the same snapshot follows.
+	Complete bool `json:"complete"`
+	// Hives that are new or changed.
+	Hives []*mirrorChangesRegistryUpdateHivesHive `json:"hives"`
+	// Workers that are new or changed.
+	Workers []*mirrorChangesRegistryUpdateWorkersWorker `json:"workers"`
+	// Entries to drop.
+	Removed []*mirrorChangesRegistryUpdateRemovedRemoval `json:"removed"`
+}
+
+// GetRevision returns mirrorChangesRegistryUpdate.Revision, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetRevision() string { return v.Revision }
+
+// GetReset returns mirrorChangesRegistryUpdate.Reset, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetReset() *ResetReason { return v.Reset }
+
+// GetComplete returns mirrorChangesRegistryUpdate.Complete, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetComplete() bool { return v.Complete }
+
+// GetHives returns mirrorChangesRegistryUpdate.Hives, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetHives() []*mirrorChangesRegistryUpdateHivesHive {
+	return v.Hives
+}
+
+// GetWorkers returns mirrorChangesRegistryUpdate.Workers, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetWorkers() []*mirrorChangesRegistryUpdateWorkersWorker {
+	return v.Workers
+}
+
+// GetRemoved returns mirrorChangesRegistryUpdate.Removed, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdate) GetRemoved() []*mirrorChangesRegistryUpdateRemovedRemoval {
+	return v.Removed
+}
+
+// mirrorChangesRegistryUpdateHivesHive includes the requested fields of the GraphQL type Hive.
+// The GraphQL type's documentation follows.
+//
+// A machine that runs workers and reports them in its heartbeats.
+type mirrorChangesRegistryUpdateHivesHive struct {
+	// The alias the hive was given, e.g. `gpu-server-1`. Unique in the fleet, never contains `/`.
+	Id string `json:"id"`
+	// Name or IP address by which others reach the machine, as reported.
+	Hostname string `json:"hostname"`
+	// What the hive says it is doing.
+	OperationalStatus OperationalStatus `json:"operationalStatus"`
+	// How well the hive says it is.
+	Health *mirrorChangesRegistryUpdateHivesHiveHealth `json:"health"`
+	// Are its heartbeats still arriving?
+	Liveness Liveness `json:"liveness"`
+	// True when new work may be sent here: ONLINE, READY or BUSY, not UNHEALTHY and not cordoned.
+	Available bool `json:"available"`
+	// True when an operator said: no new work here. Survives heartbeats, silence and restarts of the hive.
+	Cordoned bool `json:"cordoned"`
+}
+
+// GetId returns mirrorChangesRegistryUpdateHivesHive.Id, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetId() string { return v.Id }
+
+// GetHostname returns mirrorChangesRegistryUpdateHivesHive.Hostname, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetHostname() string { return v.Hostname }
+
+// GetOperationalStatus returns mirrorChangesRegistryUpdateHivesHive.OperationalStatus, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetOperationalStatus() OperationalStatus {
+	return v.OperationalStatus
+}
+
+// GetHealth returns mirrorChangesRegistryUpdateHivesHive.Health, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetHealth() *mirrorChangesRegistryUpdateHivesHiveHealth {
+	return v.Health
+}
+
+// GetLiveness returns mirrorChangesRegistryUpdateHivesHive.Liveness, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetLiveness() Liveness { return v.Liveness }
+
+// GetAvailable returns mirrorChangesRegistryUpdateHivesHive.Available, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetAvailable() bool { return v.Available }
+
+// GetCordoned returns mirrorChangesRegistryUpdateHivesHive.Cordoned, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHive) GetCordoned() bool { return v.Cordoned }
+
+// mirrorChangesRegistryUpdateHivesHiveHealth includes the requested fields of the GraphQL type Health.
+// The GraphQL type's documentation follows.
+//
+// Condition as the hive reported it.
+type mirrorChangesRegistryUpdateHivesHiveHealth struct {
+	// How well.
+	Status HealthStatus `json:"status"`
+	// Why, in the hive's words; null when it gave no reason.
+	Reason *string `json:"reason"`
+}
+
+// GetStatus returns mirrorChangesRegistryUpdateHivesHiveHealth.Status, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHiveHealth) GetStatus() HealthStatus { return v.Status }
+
+// GetReason returns mirrorChangesRegistryUpdateHivesHiveHealth.Reason, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateHivesHiveHealth) GetReason() *string { return v.Reason }
+
+// mirrorChangesRegistryUpdateRemovedRemoval includes the requested fields of the GraphQL type Removal.
+// The GraphQL type's documentation follows.
+//
+// An entry to drop.
+type mirrorChangesRegistryUpdateRemovedRemoval struct {
+	// Its id.
+	Id string `json:"id"`
+	// Hive or worker.
+	Kind EntryKind `json:"kind"`
+}
+
+// GetId returns mirrorChangesRegistryUpdateRemovedRemoval.Id, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateRemovedRemoval) GetId() string { return v.Id }
+
+// GetKind returns mirrorChangesRegistryUpdateRemovedRemoval.Kind, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateRemovedRemoval) GetKind() EntryKind { return v.Kind }
+
+// mirrorChangesRegistryUpdateWorkersWorker includes the requested fields of the GraphQL type Worker.
+// The GraphQL type's documentation follows.
+//
+// A model-server process, as its hive reports it. Workers never report themselves.
+type mirrorChangesRegistryUpdateWorkersWorker struct {
+	// `<hive>/<group>/<instance>`: unique in the fleet, the same after a restart of the process.
+	Id string `json:"id"`
+	// The model it serves, exactly as reported; null when unknown.
+	Model *string `json:"model"`
+	// Where a scheduler reaches it; never a loopback address unless the hive's own address is one. Null when unknown.
+	Endpoint *string `json:"endpoint"`
+	// Is it working right now?
+	Activity Activity `json:"activity"`
+	// Liveness of its hive.
+	Liveness Liveness `json:"liveness"`
+	// True when its hive is available.
+	Available bool `json:"available"`
+	// GPU memory of its device or devices in MB; null when unknown.
+	VramTotalMb *int `json:"vramTotalMb"`
+	// vramTotalMb minus vramUsedMb, never negative; null unless both are known and the hive is ONLINE.
+	VramFreeMb *int `json:"vramFreeMb"`
+	// Requests the engine works on now; null when the engine does not tell.
+	RequestsRunning *int `json:"requestsRunning"`
+	// Requests that wait in the engine; null when the engine does not tell.
+	RequestsQueued *int `json:"requestsQueued"`
+}
+
+// GetId returns mirrorChangesRegistryUpdateWorkersWorker.Id, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetId() string { return v.Id }
+
+// GetModel returns mirrorChangesRegistryUpdateWorkersWorker.Model, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetModel() *string { return v.Model }
+
+// GetEndpoint returns mirrorChangesRegistryUpdateWorkersWorker.Endpoint, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetEndpoint() *string { return v.Endpoint }
+
+// GetActivity returns mirrorChangesRegistryUpdateWorkersWorker.Activity, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetActivity() Activity { return v.Activity }
+
+// GetLiveness returns mirrorChangesRegistryUpdateWorkersWorker.Liveness, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetLiveness() Liveness { return v.Liveness }
+
+// GetAvailable returns mirrorChangesRegistryUpdateWorkersWorker.Available, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetAvailable() bool { return v.Available }
+
+// GetVramTotalMb returns mirrorChangesRegistryUpdateWorkersWorker.VramTotalMb, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetVramTotalMb() *int { return v.VramTotalMb }
+
+// GetVramFreeMb returns mirrorChangesRegistryUpdateWorkersWorker.VramFreeMb, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetVramFreeMb() *int { return v.VramFreeMb }
+
+// GetRequestsRunning returns mirrorChangesRegistryUpdateWorkersWorker.RequestsRunning, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetRequestsRunning() *int {
+	return v.RequestsRunning
+}
+
+// GetRequestsQueued returns mirrorChangesRegistryUpdateWorkersWorker.RequestsQueued, and is useful for accessing the field via an interface.
+func (v *mirrorChangesRegistryUpdateWorkersWorker) GetRequestsQueued() *int { return v.RequestsQueued }
+
+// mirrorResponse is returned by mirror on success.
+type mirrorResponse struct {
+	// Keeps a copy of the registry, or of the part that the filters choose, exactly right:
+	// if reset is set, forget all; then put hives and workers by id; then drop removed ids; remember revision.
+	//
+	// Without `since`, or with one that is too old or of another epoch, it starts with a snapshot (reset set on the
+	// first update, complete false until its last); with a usable `since` it goes on from there. An entry that leaves the
+	// filter is removed. Only changes to fields that the client selected are sent. When nothing was sent for 10 s, an
+	// update with empty lists says that the stream lives. Never a silent gap: a client too slow to
+	// follow is given the newest state of what changed, or a reset.
+	Changes *mirrorChangesRegistryUpdate `json:"changes"`
+}
+
+// GetChanges returns mirrorResponse.Changes, and is useful for accessing the field via an interface.
+func (v *mirrorResponse) GetChanges() *mirrorChangesRegistryUpdate { return v.Changes }
+
+// removeHiveResponse is returned by removeHive on success.
+type removeHiveResponse struct {
+	// Forgets a hive and its workers, in one revision. False: there was none.
+	RemoveHive bool `json:"removeHive"`
+}
+
+// GetRemoveHive returns removeHiveResponse.RemoveHive, and is useful for accessing the field via an interface.
+func (v *removeHiveResponse) GetRemoveHive() bool { return v.RemoveHive }
+
+// serverResponse is returned by server on success.
+type serverResponse struct {
+	// This server.
+	Server *ServerInfo `json:"server"`
+}
+
+// GetServer returns serverResponse.Server, and is useful for accessing the field via an interface.
+func (v *serverResponse) GetServer() *ServerInfo { return v.Server }
+
+// uncordonHiveResponse is returned by uncordonHive on success.
+type uncordonHiveResponse struct {
+	// New work for this hive again. Null: there was none.
+	UncordonHive *Hive `json:"uncordonHive"`
+}
+
+// GetUncordonHive returns uncordonHiveResponse.UncordonHive, and is useful for accessing the field via an interface.
+func (v *uncordonHiveResponse) GetUncordonHive() *Hive { return v.UncordonHive }
+
+// watchEventsResponse is returned by watchEvents on success.
+type watchEventsResponse struct {
+	// What happens, as it happens. Begins with the next event; ask the query for those before.
+	Events *Event `json:"events"`
+}
+
+// GetEvents returns watchEventsResponse.Events, and is useful for accessing the field via an interface.
+func (v *watchEventsResponse) GetEvents() *Event { return v.Events }
+
+// watchFleetResponse is returned by watchFleet on success.
+type watchFleetResponse struct {
+	// Sent every interval, changed or not (it carries serverTime): to a page, its silence means trouble.
+	Fleet *Fleet `json:"fleet"`
+}
+
+// GetFleet returns watchFleetResponse.Fleet, and is useful for accessing the field via an interface.
+func (v *watchFleetResponse) GetFleet() *Fleet { return v.Fleet }
+
+// watchHivesResponse is returned by watchHives on success.
+type watchHivesResponse struct {
+	// The query of the same name, pushed again whenever the answer may have changed.
+	Hives *HivePage `json:"hives"`
+}
+
+// GetHives returns watchHivesResponse.Hives, and is useful for accessing the field via an interface.
+func (v *watchHivesResponse) GetHives() *HivePage { return v.Hives }
+
+// watchWorkersResponse is returned by watchWorkers on success.
+type watchWorkersResponse struct {
+	// The query of the same name, pushed again whenever the answer may have changed.
+	Workers *WorkerPage `json:"workers"`
+}
+
+// GetWorkers returns watchWorkersResponse.Workers, and is useful for accessing the field via an interface.
+func (v *watchWorkersResponse) GetWorkers() *WorkerPage { return v.Workers }
+
+// workerResponse is returned by worker on success.
+type workerResponse struct {
+	// One worker; null when there is none with this id.
+	Worker *Worker `json:"worker"`
+}
+
+// GetWorker returns workerResponse.Worker, and is useful for accessing the field via an interface.
+func (v *workerResponse) GetWorker() *Worker { return v.Worker }
+
+// workersResponse is returned by workers on success.
+type workersResponse struct {
+	// Workers that match the filter, by id unless ordered otherwise.
+	Workers *WorkerPage `json:"workers"`
+}
+
+// GetWorkers returns workersResponse.Workers, and is useful for accessing the field via an interface.
+func (v *workersResponse) GetWorkers() *WorkerPage { return v.Workers }
 
 // The mutation executed by Heartbeat.
 const Heartbeat_Operation = `
@@ -367,6 +1795,1120 @@ func Heartbeat(
 	}
 
 	data_ = &HeartbeatResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by bestWorker.
+const bestWorker_Operation = `
+query bestWorker ($model: String!, $minFreeVramMb: Int) {
+	bestWorker(model: $model, minFreeVramMb: $minFreeVramMb) {
+		... Worker
+	}
+}
+fragment Worker on Worker {
+	id
+	hiveId
+	group
+	instance
+	pid
+	model
+	endpoint
+	activity
+	activitySince
+	liveness
+	available
+	gpuUtilizationPercent
+	vramUsedMb
+	vramTotalMb
+	vramFreeMb
+	cpuPercent
+	rssMb
+	ioReadMbPerSecond
+	ioWriteMbPerSecond
+	uptimeSeconds
+	requestsRunning
+	requestsQueued
+	lastSeenAt
+	revision
+}
+`
+
+func bestWorker(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	model string,
+	minFreeVramMb *int,
+) (data_ *bestWorkerResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "bestWorker",
+		Query:  bestWorker_Operation,
+		Variables: &__bestWorkerInput{
+			Model:         model,
+			MinFreeVramMb: minFreeVramMb,
+		},
+	}
+
+	data_ = &bestWorkerResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by cordonHive.
+const cordonHive_Operation = `
+mutation cordonHive ($id: ID!) {
+	cordonHive(id: $id) {
+		... Hive
+	}
+}
+fragment Hive on Hive {
+	id
+	hostname
+	port
+	endpoint
+	version
+	operationalStatus
+	health {
+		status
+		reason
+	}
+	liveness
+	available
+	cordoned
+	firstSeenAt
+	lastSeenAt
+	heartbeatIntervalMs
+	clockSkewMs
+	revision
+	devices {
+		id
+		name
+		kind
+		memoryTotalMb
+		memoryUsedMb
+		utilizationPercent
+		temperatureCelsius
+		powerWatts
+		computeCapability
+	}
+	workers {
+		id
+	}
+}
+`
+
+func cordonHive(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *cordonHiveResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "cordonHive",
+		Query:  cordonHive_Operation,
+		Variables: &__cordonHiveInput{
+			Id: id,
+		},
+	}
+
+	data_ = &cordonHiveResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by events.
+const events_Operation = `
+query events ($first: Int!, $hiveId: ID) {
+	events(first: $first, hiveId: $hiveId) {
+		... Event
+	}
+}
+fragment Event on RegistryEvent {
+	revision
+	at
+	kind
+	hiveId
+	workerId
+	message
+}
+`
+
+func events(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	first int,
+	hiveId *string,
+) (data_ *eventsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "events",
+		Query:  events_Operation,
+		Variables: &__eventsInput{
+			First:  first,
+			HiveId: hiveId,
+		},
+	}
+
+	data_ = &eventsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by fleet.
+const fleet_Operation = `
+query fleet {
+	fleet {
+		... Fleet
+	}
+}
+fragment Fleet on Fleet {
+	revision
+	serverTime
+	hives {
+		total
+		online
+		suspect
+		offline
+		available
+	}
+	workers {
+		total
+		available
+		idle
+		busy
+		unknown
+	}
+	vramTotalMb
+	vramUsedMb
+	largestFreeVramMb
+	heartbeatsPerSecond
+	models(first: 50) {
+		model
+		workers
+		available
+		idle
+		hives
+		largestFreeVramMb
+	}
+}
+`
+
+func fleet(
+	ctx_ context.Context,
+	client_ graphql.Client,
+) (data_ *fleetResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "fleet",
+		Query:  fleet_Operation,
+	}
+
+	data_ = &fleetResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by heartbeats.
+const heartbeats_Operation = `
+mutation heartbeats ($inputs: [HeartbeatInput!]!) {
+	heartbeats(inputs: $inputs) {
+		outcome
+		hiveId
+		revision
+		nextHeartbeatMs
+		warnings
+	}
+}
+`
+
+func heartbeats(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	inputs []*HeartbeatInput,
+) (data_ *heartbeatsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "heartbeats",
+		Query:  heartbeats_Operation,
+		Variables: &__heartbeatsInput{
+			Inputs: inputs,
+		},
+	}
+
+	data_ = &heartbeatsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by hive.
+const hive_Operation = `
+query hive ($id: ID!) {
+	hive(id: $id) {
+		... Hive
+	}
+}
+fragment Hive on Hive {
+	id
+	hostname
+	port
+	endpoint
+	version
+	operationalStatus
+	health {
+		status
+		reason
+	}
+	liveness
+	available
+	cordoned
+	firstSeenAt
+	lastSeenAt
+	heartbeatIntervalMs
+	clockSkewMs
+	revision
+	devices {
+		id
+		name
+		kind
+		memoryTotalMb
+		memoryUsedMb
+		utilizationPercent
+		temperatureCelsius
+		powerWatts
+		computeCapability
+	}
+	workers {
+		id
+	}
+}
+`
+
+func hive(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *hiveResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "hive",
+		Query:  hive_Operation,
+		Variables: &__hiveInput{
+			Id: id,
+		},
+	}
+
+	data_ = &hiveResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by hives.
+const hives_Operation = `
+query hives ($filter: HiveFilter, $orderBy: HiveOrder, $first: Int!, $offset: Int!) {
+	hives(filter: $filter, orderBy: $orderBy, first: $first, offset: $offset) {
+		revision
+		totalCount
+		offset
+		nodes {
+			... Hive
+		}
+	}
+}
+fragment Hive on Hive {
+	id
+	hostname
+	port
+	endpoint
+	version
+	operationalStatus
+	health {
+		status
+		reason
+	}
+	liveness
+	available
+	cordoned
+	firstSeenAt
+	lastSeenAt
+	heartbeatIntervalMs
+	clockSkewMs
+	revision
+	devices {
+		id
+		name
+		kind
+		memoryTotalMb
+		memoryUsedMb
+		utilizationPercent
+		temperatureCelsius
+		powerWatts
+		computeCapability
+	}
+	workers {
+		id
+	}
+}
+`
+
+func hives(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	filter *HiveFilter,
+	orderBy *HiveOrder,
+	first int,
+	offset int,
+) (data_ *hivesResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "hives",
+		Query:  hives_Operation,
+		Variables: &__hivesInput{
+			Filter:  filter,
+			OrderBy: orderBy,
+			First:   first,
+			Offset:  offset,
+		},
+	}
+
+	data_ = &hivesResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The subscription executed by mirror.
+const mirror_Operation = `
+subscription mirror ($since: Revision, $hives: HiveFilter, $workers: WorkerFilter, $intervalMs: Int!) {
+	changes(since: $since, hives: $hives, workers: $workers, intervalMs: $intervalMs) {
+		revision
+		reset
+		complete
+		hives {
+			id
+			hostname
+			operationalStatus
+			health {
+				status
+				reason
+			}
+			liveness
+			available
+			cordoned
+		}
+		workers {
+			id
+			model
+			endpoint
+			activity
+			liveness
+			available
+			vramTotalMb
+			vramFreeMb
+			requestsRunning
+			requestsQueued
+		}
+		removed {
+			id
+			kind
+		}
+	}
+}
+`
+
+// What a Mirror holds: what decides where work goes, and none of the figures that move all the time. Read by hand-written code, in mirror_decode.go.
+// To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
+func mirror(
+	ctx_ context.Context,
+	client_ graphql.WebSocketClient,
+	since *string,
+	hives *HiveFilter,
+	workers *WorkerFilter,
+	intervalMs int,
+) (dataChan_ chan mirrorWsResponse, subscriptionID_ string, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "mirror",
+		Query:  mirror_Operation,
+		Variables: &__mirrorInput{
+			Since:      since,
+			Hives:      hives,
+			Workers:    workers,
+			IntervalMs: intervalMs,
+		},
+	}
+
+	dataChan_ = make(chan mirrorWsResponse)
+	subscriptionID_, err_ = client_.Subscribe(req_, dataChan_, mirrorForwardData)
+
+	return dataChan_, subscriptionID_, err_
+}
+
+type mirrorWsResponse graphql.BaseResponse[*mirrorResponse]
+
+func mirrorForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) error {
+	var gqlResp graphql.Response
+	var wsResp mirrorWsResponse
+	err := json.Unmarshal(jsonRawMsg, &gqlResp)
+	if err != nil {
+		return err
+	}
+	if len(gqlResp.Errors) == 0 {
+		err = json.Unmarshal(jsonRawMsg, &wsResp)
+		if err != nil {
+			return err
+		}
+	} else {
+		wsResp.Errors = gqlResp.Errors
+	}
+	dataChan_, ok := interfaceChan.(chan mirrorWsResponse)
+	if !ok {
+		return errors.New("failed to cast interface into 'chan mirrorWsResponse'")
+	}
+	dataChan_ <- wsResp
+	return nil
+}
+
+// The mutation executed by removeHive.
+const removeHive_Operation = `
+mutation removeHive ($id: ID!) {
+	removeHive(id: $id)
+}
+`
+
+func removeHive(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *removeHiveResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "removeHive",
+		Query:  removeHive_Operation,
+		Variables: &__removeHiveInput{
+			Id: id,
+		},
+	}
+
+	data_ = &removeHiveResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by server.
+const server_Operation = `
+query server {
+	server {
+		version
+		epoch
+		startedAt
+		mode
+	}
+}
+`
+
+func server(
+	ctx_ context.Context,
+	client_ graphql.Client,
+) (data_ *serverResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "server",
+		Query:  server_Operation,
+	}
+
+	data_ = &serverResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by uncordonHive.
+const uncordonHive_Operation = `
+mutation uncordonHive ($id: ID!) {
+	uncordonHive(id: $id) {
+		... Hive
+	}
+}
+fragment Hive on Hive {
+	id
+	hostname
+	port
+	endpoint
+	version
+	operationalStatus
+	health {
+		status
+		reason
+	}
+	liveness
+	available
+	cordoned
+	firstSeenAt
+	lastSeenAt
+	heartbeatIntervalMs
+	clockSkewMs
+	revision
+	devices {
+		id
+		name
+		kind
+		memoryTotalMb
+		memoryUsedMb
+		utilizationPercent
+		temperatureCelsius
+		powerWatts
+		computeCapability
+	}
+	workers {
+		id
+	}
+}
+`
+
+func uncordonHive(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *uncordonHiveResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "uncordonHive",
+		Query:  uncordonHive_Operation,
+		Variables: &__uncordonHiveInput{
+			Id: id,
+		},
+	}
+
+	data_ = &uncordonHiveResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The subscription executed by watchEvents.
+const watchEvents_Operation = `
+subscription watchEvents ($hiveId: ID) {
+	events(hiveId: $hiveId) {
+		... Event
+	}
+}
+fragment Event on RegistryEvent {
+	revision
+	at
+	kind
+	hiveId
+	workerId
+	message
+}
+`
+
+// To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
+func watchEvents(
+	ctx_ context.Context,
+	client_ graphql.WebSocketClient,
+	hiveId *string,
+) (dataChan_ chan watchEventsWsResponse, subscriptionID_ string, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "watchEvents",
+		Query:  watchEvents_Operation,
+		Variables: &__watchEventsInput{
+			HiveId: hiveId,
+		},
+	}
+
+	dataChan_ = make(chan watchEventsWsResponse)
+	subscriptionID_, err_ = client_.Subscribe(req_, dataChan_, watchEventsForwardData)
+
+	return dataChan_, subscriptionID_, err_
+}
+
+type watchEventsWsResponse graphql.BaseResponse[*watchEventsResponse]
+
+func watchEventsForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) error {
+	var gqlResp graphql.Response
+	var wsResp watchEventsWsResponse
+	err := json.Unmarshal(jsonRawMsg, &gqlResp)
+	if err != nil {
+		return err
+	}
+	if len(gqlResp.Errors) == 0 {
+		err = json.Unmarshal(jsonRawMsg, &wsResp)
+		if err != nil {
+			return err
+		}
+	} else {
+		wsResp.Errors = gqlResp.Errors
+	}
+	dataChan_, ok := interfaceChan.(chan watchEventsWsResponse)
+	if !ok {
+		return errors.New("failed to cast interface into 'chan watchEventsWsResponse'")
+	}
+	dataChan_ <- wsResp
+	return nil
+}
+
+// The subscription executed by watchFleet.
+const watchFleet_Operation = `
+subscription watchFleet ($intervalMs: Int!) {
+	fleet(intervalMs: $intervalMs) {
+		... Fleet
+	}
+}
+fragment Fleet on Fleet {
+	revision
+	serverTime
+	hives {
+		total
+		online
+		suspect
+		offline
+		available
+	}
+	workers {
+		total
+		available
+		idle
+		busy
+		unknown
+	}
+	vramTotalMb
+	vramUsedMb
+	largestFreeVramMb
+	heartbeatsPerSecond
+	models(first: 50) {
+		model
+		workers
+		available
+		idle
+		hives
+		largestFreeVramMb
+	}
+}
+`
+
+// To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
+func watchFleet(
+	ctx_ context.Context,
+	client_ graphql.WebSocketClient,
+	intervalMs int,
+) (dataChan_ chan watchFleetWsResponse, subscriptionID_ string, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "watchFleet",
+		Query:  watchFleet_Operation,
+		Variables: &__watchFleetInput{
+			IntervalMs: intervalMs,
+		},
+	}
+
+	dataChan_ = make(chan watchFleetWsResponse)
+	subscriptionID_, err_ = client_.Subscribe(req_, dataChan_, watchFleetForwardData)
+
+	return dataChan_, subscriptionID_, err_
+}
+
+type watchFleetWsResponse graphql.BaseResponse[*watchFleetResponse]
+
+func watchFleetForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) error {
+	var gqlResp graphql.Response
+	var wsResp watchFleetWsResponse
+	err := json.Unmarshal(jsonRawMsg, &gqlResp)
+	if err != nil {
+		return err
+	}
+	if len(gqlResp.Errors) == 0 {
+		err = json.Unmarshal(jsonRawMsg, &wsResp)
+		if err != nil {
+			return err
+		}
+	} else {
+		wsResp.Errors = gqlResp.Errors
+	}
+	dataChan_, ok := interfaceChan.(chan watchFleetWsResponse)
+	if !ok {
+		return errors.New("failed to cast interface into 'chan watchFleetWsResponse'")
+	}
+	dataChan_ <- wsResp
+	return nil
+}
+
+// The subscription executed by watchHives.
+const watchHives_Operation = `
+subscription watchHives ($filter: HiveFilter, $orderBy: HiveOrder, $first: Int!, $offset: Int!, $intervalMs: Int!) {
+	hives(filter: $filter, orderBy: $orderBy, first: $first, offset: $offset, intervalMs: $intervalMs) {
+		revision
+		totalCount
+		offset
+		nodes {
+			... Hive
+		}
+	}
+}
+fragment Hive on Hive {
+	id
+	hostname
+	port
+	endpoint
+	version
+	operationalStatus
+	health {
+		status
+		reason
+	}
+	liveness
+	available
+	cordoned
+	firstSeenAt
+	lastSeenAt
+	heartbeatIntervalMs
+	clockSkewMs
+	revision
+	devices {
+		id
+		name
+		kind
+		memoryTotalMb
+		memoryUsedMb
+		utilizationPercent
+		temperatureCelsius
+		powerWatts
+		computeCapability
+	}
+	workers {
+		id
+	}
+}
+`
+
+// To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
+func watchHives(
+	ctx_ context.Context,
+	client_ graphql.WebSocketClient,
+	filter *HiveFilter,
+	orderBy *HiveOrder,
+	first int,
+	offset int,
+	intervalMs int,
+) (dataChan_ chan watchHivesWsResponse, subscriptionID_ string, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "watchHives",
+		Query:  watchHives_Operation,
+		Variables: &__watchHivesInput{
+			Filter:     filter,
+			OrderBy:    orderBy,
+			First:      first,
+			Offset:     offset,
+			IntervalMs: intervalMs,
+		},
+	}
+
+	dataChan_ = make(chan watchHivesWsResponse)
+	subscriptionID_, err_ = client_.Subscribe(req_, dataChan_, watchHivesForwardData)
+
+	return dataChan_, subscriptionID_, err_
+}
+
+type watchHivesWsResponse graphql.BaseResponse[*watchHivesResponse]
+
+func watchHivesForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) error {
+	var gqlResp graphql.Response
+	var wsResp watchHivesWsResponse
+	err := json.Unmarshal(jsonRawMsg, &gqlResp)
+	if err != nil {
+		return err
+	}
+	if len(gqlResp.Errors) == 0 {
+		err = json.Unmarshal(jsonRawMsg, &wsResp)
+		if err != nil {
+			return err
+		}
+	} else {
+		wsResp.Errors = gqlResp.Errors
+	}
+	dataChan_, ok := interfaceChan.(chan watchHivesWsResponse)
+	if !ok {
+		return errors.New("failed to cast interface into 'chan watchHivesWsResponse'")
+	}
+	dataChan_ <- wsResp
+	return nil
+}
+
+// The subscription executed by watchWorkers.
+const watchWorkers_Operation = `
+subscription watchWorkers ($filter: WorkerFilter, $orderBy: WorkerOrder, $first: Int!, $offset: Int!, $intervalMs: Int!) {
+	workers(filter: $filter, orderBy: $orderBy, first: $first, offset: $offset, intervalMs: $intervalMs) {
+		revision
+		totalCount
+		offset
+		nodes {
+			... Worker
+		}
+	}
+}
+fragment Worker on Worker {
+	id
+	hiveId
+	group
+	instance
+	pid
+	model
+	endpoint
+	activity
+	activitySince
+	liveness
+	available
+	gpuUtilizationPercent
+	vramUsedMb
+	vramTotalMb
+	vramFreeMb
+	cpuPercent
+	rssMb
+	ioReadMbPerSecond
+	ioWriteMbPerSecond
+	uptimeSeconds
+	requestsRunning
+	requestsQueued
+	lastSeenAt
+	revision
+}
+`
+
+// To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
+func watchWorkers(
+	ctx_ context.Context,
+	client_ graphql.WebSocketClient,
+	filter *WorkerFilter,
+	orderBy *WorkerOrder,
+	first int,
+	offset int,
+	intervalMs int,
+) (dataChan_ chan watchWorkersWsResponse, subscriptionID_ string, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "watchWorkers",
+		Query:  watchWorkers_Operation,
+		Variables: &__watchWorkersInput{
+			Filter:     filter,
+			OrderBy:    orderBy,
+			First:      first,
+			Offset:     offset,
+			IntervalMs: intervalMs,
+		},
+	}
+
+	dataChan_ = make(chan watchWorkersWsResponse)
+	subscriptionID_, err_ = client_.Subscribe(req_, dataChan_, watchWorkersForwardData)
+
+	return dataChan_, subscriptionID_, err_
+}
+
+type watchWorkersWsResponse graphql.BaseResponse[*watchWorkersResponse]
+
+func watchWorkersForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) error {
+	var gqlResp graphql.Response
+	var wsResp watchWorkersWsResponse
+	err := json.Unmarshal(jsonRawMsg, &gqlResp)
+	if err != nil {
+		return err
+	}
+	if len(gqlResp.Errors) == 0 {
+		err = json.Unmarshal(jsonRawMsg, &wsResp)
+		if err != nil {
+			return err
+		}
+	} else {
+		wsResp.Errors = gqlResp.Errors
+	}
+	dataChan_, ok := interfaceChan.(chan watchWorkersWsResponse)
+	if !ok {
+		return errors.New("failed to cast interface into 'chan watchWorkersWsResponse'")
+	}
+	dataChan_ <- wsResp
+	return nil
+}
+
+// The query executed by worker.
+const worker_Operation = `
+query worker ($id: ID!) {
+	worker(id: $id) {
+		... Worker
+	}
+}
+fragment Worker on Worker {
+	id
+	hiveId
+	group
+	instance
+	pid
+	model
+	endpoint
+	activity
+	activitySince
+	liveness
+	available
+	gpuUtilizationPercent
+	vramUsedMb
+	vramTotalMb
+	vramFreeMb
+	cpuPercent
+	rssMb
+	ioReadMbPerSecond
+	ioWriteMbPerSecond
+	uptimeSeconds
+	requestsRunning
+	requestsQueued
+	lastSeenAt
+	revision
+}
+`
+
+func worker(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *workerResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "worker",
+		Query:  worker_Operation,
+		Variables: &__workerInput{
+			Id: id,
+		},
+	}
+
+	data_ = &workerResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by workers.
+const workers_Operation = `
+query workers ($filter: WorkerFilter, $orderBy: WorkerOrder, $first: Int!, $offset: Int!) {
+	workers(filter: $filter, orderBy: $orderBy, first: $first, offset: $offset) {
+		revision
+		totalCount
+		offset
+		nodes {
+			... Worker
+		}
+	}
+}
+fragment Worker on Worker {
+	id
+	hiveId
+	group
+	instance
+	pid
+	model
+	endpoint
+	activity
+	activitySince
+	liveness
+	available
+	gpuUtilizationPercent
+	vramUsedMb
+	vramTotalMb
+	vramFreeMb
+	cpuPercent
+	rssMb
+	ioReadMbPerSecond
+	ioWriteMbPerSecond
+	uptimeSeconds
+	requestsRunning
+	requestsQueued
+	lastSeenAt
+	revision
+}
+`
+
+func workers(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	filter *WorkerFilter,
+	orderBy *WorkerOrder,
+	first int,
+	offset int,
+) (data_ *workersResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "workers",
+		Query:  workers_Operation,
+		Variables: &__workersInput{
+			Filter:  filter,
+			OrderBy: orderBy,
+			First:   first,
+			Offset:  offset,
+		},
+	}
+
+	data_ = &workersResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
