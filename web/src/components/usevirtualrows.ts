@@ -1,0 +1,66 @@
+import { type RefObject, useCallback, useEffect, useState } from 'react'
+
+export interface VirtualRows {
+  /** Rows on the screen: the first, and the one after the last. */
+  from: number
+  to: number
+  /** Rows to render: those on the screen and a few around them. */
+  renderFrom: number
+  renderTo: number
+  /** Height of all rows together, in pixels. */
+  height: number
+  /** Brings a row wholly into view. */
+  reveal(index: number): void
+}
+
+const overscan = 4
+const guess = 600
+
+/**
+ * Which rows of equal height are on the screen. Nothing is measured but the box, so this stays forty lines where a
+ * library for rows of any height would be a tenth of the page's whole budget.
+ */
+export function useVirtualRows(scroller: RefObject<HTMLElement | null>, count: number, rowHeight: number): VirtualRows {
+  const [box, setBox] = useState({ top: 0, height: guess })
+
+  useEffect(() => {
+    const element = scroller.current
+    if (!element) return
+    const look = () => {
+      const next = { top: element.scrollTop, height: element.clientHeight }
+      setBox((now) => (now.top === next.top && now.height === next.height ? now : next))
+    }
+    const observer = new ResizeObserver(look)
+    observer.observe(element)
+    element.addEventListener('scroll', look, { passive: true })
+    look()
+    return () => {
+      observer.disconnect()
+      element.removeEventListener('scroll', look)
+    }
+  }, [scroller])
+
+  const reveal = useCallback(
+    (index: number) => {
+      const element = scroller.current
+      if (!element) return
+      const top = index * rowHeight
+      if (top < element.scrollTop) element.scrollTop = top
+      else if (top + rowHeight > element.scrollTop + element.clientHeight) {
+        element.scrollTop = top + rowHeight - element.clientHeight
+      }
+    },
+    [scroller, rowHeight],
+  )
+
+  const from = Math.max(0, Math.min(count, Math.floor(box.top / rowHeight)))
+  const to = Math.min(count, Math.ceil((box.top + box.height) / rowHeight))
+  return {
+    from,
+    to,
+    renderFrom: Math.max(0, from - overscan),
+    renderTo: Math.min(count, to + overscan),
+    height: count * rowHeight,
+    reveal,
+  }
+}

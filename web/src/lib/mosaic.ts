@@ -1,0 +1,183 @@
+/** Where the tiles of a fleet map stand. Lengths are in device pixels; blocks and cells in the order of the layout. */
+export interface Mosaic {
+  width: number
+  height: number
+  /** Side of a tile with its own margin. */
+  tile: number
+  /** Tiles, of all blocks together. */
+  size: number
+  /** First tile of each block, and one more entry: the number of tiles. */
+  starts: Int32Array
+  lefts: Int32Array
+  tops: Int32Array
+  columns: Int32Array
+  /** First block of each shelf, and one more entry: the number of blocks. */
+  shelves: number[]
+}
+
+const rowsFor = (n: number): number => Math.max(1, Math.round(Math.sqrt(n / 2)))
+const columnsFor = (n: number): number => Math.ceil(n / rowsFor(n))
+
+/** Sides to try, largest first, with the gap between blocks that suits each. */
+function sides(largest: number): { tile: number; gap: number }[] {
+  const tried: { tile: number; gap: number }[] = []
+  for (let tile = largest; tile >= 2; tile--) tried.push({ tile, gap: tile >= 8 ? Math.round(tile / 2) : tile >= 4 ? 3 : 2 })
+  tried.push({ tile: 3, gap: 0 }, { tile: 2, gap: 0 }, { tile: 1, gap: 0 })
+  return tried
+}
+
+/**
+ * Arranges one block per hive, left to right and shelf by shelf, with the largest tiles that fit.
+ * What does not fit even with the smallest tiles makes the map taller than `mostHeight`: nothing is left out.
+ */
+export function arrange(counts: readonly number[], width: number, mostHeight: number, largest: number): Mosaic {
+  let best: Mosaic | null = null
+  for (const { tile, gap } of sides(largest)) {
+    best = shelve(counts, width, tile, gap)
+    if (best.height <= mostHeight && fits(best, width)) break
+  }
+  return best as Mosaic
+}
+
+const fits = (m: Mosaic, width: number): boolean => m.columns.every((c) => c * m.tile <= width)
+
+function shelve(counts: readonly number[], width: number, tile: number, gap: number): Mosaic {
+  const blocks = counts.length
+  const starts = new Int32Array(blocks + 1)
+  const lefts = new Int32Array(blocks)
+  const tops = new Int32Array(blocks)
+  const columns = new Int32Array(blocks)
+  const shelves: number[] = []
+  let x = 0
+  let y = 0
+  let tallest = 0
+  let size = 0
+  for (let b = 0; b < blocks; b++) {
+    const n = counts[b] as number
+    const across = columnsFor(n) * tile
+    if (b === 0 || x + across > width) {
+      if (b > 0) y += tallest + gap
+      x = 0
+      tallest = 0
+      shelves.push(b)
+    }
+    starts[b] = size
+    lefts[b] = x
+    tops[b] = y
+    columns[b] = columnsFor(n)
+    x += across + gap
+    tallest = Math.max(tallest, rowsFor(n) * tile)
+    size += n
+  }
+  starts[blocks] = size
+  shelves.push(blocks)
+  return { width, height: y + tallest, tile, size, starts, lefts, tops, columns, shelves }
+}
+
+/** The last index of a rising list whose value is not above `value`; -1 when all are. */
+function lastNotAbove(length: number, at: (i: number) => number, value: number): number {
+  let low = 0
+  let high = length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (at(middle) <= value) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}
+
+/** Which tile is at this pixel: its number and its block's; null between the tiles. */
+export function tileAt(m: Mosaic, x: number, y: number): { tile: number; block: number } | null {
+  if (m.size === 0 || x < 0 || y < 0) return null
+  const shelf = lastNotAbove(m.shelves.length - 1, (i) => m.tops[m.shelves[i] as number] as number, y)
+  if (shelf < 0) return null
+  const from = m.shelves[shelf] as number
+  const to = m.shelves[shelf + 1] as number
+  const block = from + lastNotAbove(to - from, (i) => m.lefts[from + i] as number, x)
+  if (block < from) return null
+  const column = Math.floor((x - (m.lefts[block] as number)) / m.tile)
+  const row = Math.floor((y - (m.tops[block] as number)) / m.tile)
+  const tile = (m.starts[block] as number) + row * (m.columns[block] as number) + column
+  if (column >= (m.columns[block] as number) || tile >= (m.starts[block + 1] as number)) return null
+  return { tile, block }
+}
+
+/** Blocks that a rectangle touches. */
+export function blocksWithin(m: Mosaic, x0: number, y0: number, x1: number, y1: number): number[] {
+  const touched: number[] = []
+  for (let b = 0; b < m.lefts.length; b++) {
+    const left = m.lefts[b] as number
+    const top = m.tops[b] as number
+    const n = (m.starts[b + 1] as number) - (m.starts[b] as number)
+    const right = left + (m.columns[b] as number) * m.tile
+    const bottom = top + rowsFor(n) * m.tile
+    if (left < x1 && right > x0 && top < y1 && bottom > y0) touched.push(b)
+  }
+  return touched
+}
+
+/** Colours of tiles as little-endian RGBA words, as ImageData holds them. */
+export interface Palette {
+  /** 36 steps, from 0 to 100 percent. */
+  ramp: Uint32Array
+  unknown: number
+  suspect: number
+  suspectStripe: number
+  offline: number
+}
+
+const digitZero = 48
+const letterA = 97
+
+/** The step of a cell, 0 to 35; -1 for what is not a step. */
+export function stepOf(code: number): number {
+  if (code >= digitZero && code <= digitZero + 9) return code - digitZero
+  if (code >= letterA && code <= letterA + 25) return code - letterA + 10
+  return -1
+}
+
+export const suspectCode = '~'.charCodeAt(0)
+export const offlineCode = '!'.charCodeAt(0)
+
+/** Paints the tiles whose character changed since `before`; null paints them all. Returns how many it painted. */
+export function paint(m: Mosaic, cells: string, before: string | null, colours: Palette, pixels: Uint32Array): number {
+  const side = m.tile >= 4 ? m.tile - 1 : m.tile
+  let painted = 0
+  for (let b = 0; b < m.lefts.length; b++) {
+    const from = m.starts[b] as number
+    const to = m.starts[b + 1] as number
+    const columns = m.columns[b] as number
+    for (let i = from; i < to; i++) {
+      const code = cells.charCodeAt(i)
+      if (before !== null && code === before.charCodeAt(i)) continue
+      painted++
+      const x = (m.lefts[b] as number) + ((i - from) % columns) * m.tile
+      const y = (m.tops[b] as number) + Math.floor((i - from) / columns) * m.tile
+      paintTile(pixels, m.width, x, y, side, code, colours)
+    }
+  }
+  return painted
+}
+
+function paintTile(pixels: Uint32Array, width: number, x: number, y: number, side: number, code: number, c: Palette): void {
+  const step = stepOf(code)
+  const suspect = code === suspectCode
+  const offline = code === offlineCode
+  const plain = step >= 0 ? (c.ramp[step] as number) : offline ? c.offline : suspect ? c.suspect : c.unknown
+  for (let dy = 0; dy < side; dy++) {
+    const row = (y + dy) * width + x
+    for (let dx = 0; dx < side; dx++) {
+      let colour = plain
+      if (suspect && side >= 3 && (dx + dy) % 4 < 2) colour = c.suspectStripe
+      if (offline && side >= 4) {
+        const edge = Math.max(1, Math.floor(side / 8))
+        const rim = dx < edge || dy < edge || dx >= side - edge || dy >= side - edge
+        if (!rim) colour = 0
+      }
+      if (step < 0 && !suspect && !offline && side >= 4 && (dx === 0 || dy === 0 || dx === side - 1 || dy === side - 1)) {
+        colour = c.unknown
+      } else if (step < 0 && !suspect && !offline && side >= 4) colour = 0
+      pixels[row + dx] = colour
+    }
+  }
+}

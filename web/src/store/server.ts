@@ -1,0 +1,57 @@
+import { execute, operation } from '../api/client'
+import { EndProtectionDocument, ServerDocument, type ServerQuery } from '../api/gen/graphql'
+import type { Connection } from './connection'
+import { Observable } from './observable'
+
+export interface ServerState {
+  server: ServerQuery['server'] | null
+  /** How long the last answer took, in milliseconds. */
+  roundTripMs: number | null
+  error: string
+}
+
+const everyMs = 10_000
+
+/** The server about itself, asked at each connection and every few seconds while somebody looks. */
+export class Server {
+  readonly state = new Observable<ServerState>({ server: null, roundTripMs: null, error: '' })
+  readonly operation = operation(ServerDocument, {})
+  readonly #connection: Connection
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  start(): () => void {
+    let wasLive = false
+    const unfollow = this.#connection.status.subscribe(() => {
+      const live = this.#connection.status.get().phase === 'live'
+      if (live && !wasLive) void this.read()
+      wasLive = live
+    })
+    this.#timer = setInterval(() => {
+      if (this.#connection.status.get().phase === 'live' && !document.hidden) void this.read()
+    }, everyMs)
+    return () => {
+      unfollow()
+      clearInterval(this.#timer)
+    }
+  }
+
+  async read(): Promise<void> {
+    const before = performance.now()
+    try {
+      const { server } = await execute(this.operation)
+      this.state.set({ server, roundTripMs: performance.now() - before, error: '' })
+    } catch (cause) {
+      this.state.update({ error: (cause as Error).message })
+    }
+  }
+
+  /** Tells a protected registry that the silence is real. */
+  async endProtection(): Promise<void> {
+    await execute(operation(EndProtectionDocument, {}))
+    await this.read()
+  }
+}

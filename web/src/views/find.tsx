@@ -1,0 +1,261 @@
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { execute, operation, playgroundLink } from '../api/client'
+import {
+  BestWorkerDocument,
+  type BestWorkerQuery,
+  CandidatesDocument,
+  type CandidatesSubscription,
+} from '../api/gen/graphql'
+import { asCurl, asGo, asGraphQL } from '../api/snippets'
+import { copy } from '../components/copymenu'
+import { CopyIcon, LinkIcon } from '../components/icons'
+import { count, counted, gigabytes, megabytes, percent, unknown } from '../lib/format'
+import { usePage, useValue } from '../page'
+import { Live } from '../store/live'
+import { requests } from './columns'
+
+const everyMs = 1000
+const candidates = 20
+
+type Best = BestWorkerQuery['bestWorker']
+
+/** Asks what a scheduler asks, as a scheduler asks it: over HTTP, once a second, timed. */
+function useBest(model: string, minFreeVramMb: number | null) {
+  const page = usePage()
+  const { phase } = useValue(page.connection.status)
+  const asking = phase === 'live' && model !== ''
+  const [answer, setAnswer] = useState<{ best: Best; tookMs: number; error: string } | null>(null)
+  useEffect(() => {
+    setAnswer(null)
+    if (!model) return
+  }, [model])
+  useEffect(() => {
+    if (!asking) return
+    const stop = new AbortController()
+    const ask = async () => {
+      if (document.hidden) return
+      const before = performance.now()
+      try {
+        const { bestWorker } = await execute(operation(BestWorkerDocument, { model, minFreeVramMb }), stop.signal)
+        setAnswer({ best: bestWorker, tookMs: performance.now() - before, error: '' })
+      } catch (cause) {
+        if (!stop.signal.aborted) setAnswer({ best: null, tookMs: performance.now() - before, error: (cause as Error).message })
+      }
+    }
+    void ask()
+    const timer = setInterval(ask, everyMs)
+    return () => {
+      stop.abort()
+      clearInterval(timer)
+    }
+  }, [asking, model, minFreeVramMb])
+  return answer
+}
+
+/** Where would a scheduler put this work, right now? */
+export function FindView() {
+  const page = usePage()
+  const place = useValue(page.address.place)
+  const models = useValue(page.summary.live.state).value?.fleet.models ?? []
+  const model = place.model[0] ?? ''
+  const minFreeVramMb = place.minFree || null
+  const [live] = useState(() => new Live<CandidatesSubscription>(page.connection))
+  const state = useValue(live.state)
+  const best = useBest(model, minFreeVramMb)
+
+  const ask = useMemo(
+    () =>
+      operation(CandidatesDocument, {
+        filter: { idle: true, available: true, ...(model ? { model } : {}), ...(minFreeVramMb ? { minFreeVramMb } : {}) },
+        orderBy: { field: 'VRAM_FREE', direction: 'DESC' },
+        first: candidates,
+        intervalMs: everyMs,
+      }),
+    [model, minFreeVramMb],
+  )
+  useEffect(() => live.ask(ask), [live, ask])
+  useEffect(() => () => live.clear(), [live])
+
+  const scheduler = useMemo(
+    () => (model ? operation(BestWorkerDocument, { model, minFreeVramMb }) : ask),
+    [model, minFreeVramMb, ask],
+  )
+  useEffect(() => {
+    page.operation = () => scheduler
+    return () => {
+      page.operation = () => page.summary.operation
+    }
+  }, [page, scheduler])
+
+  const found = state.value?.workers
+  return (
+    <div className="find">
+      <section className="panel find-ask" aria-label="What is needed">
+        <label>
+          <span>Model</span>
+          <input
+            className="field"
+            list="models"
+            data-find
+            value={model}
+            placeholder="any"
+            autoComplete="off"
+            spellCheck={false}
+            onChange={(event) => page.address.refine({ model: event.target.value ? [event.target.value] : [] })}
+          />
+          <datalist id="models">
+            {models.map((m) => (
+              <option key={m.model} value={m.model} />
+            ))}
+          </datalist>
+        </label>
+        <label>
+          <span>Free GPU memory, GB</span>
+          <input
+            className="field"
+            type="number"
+            min={0}
+            max={16384}
+            step="any"
+            placeholder="0"
+            value={place.minFree ? place.minFree / 1024 : ''}
+            onChange={(event) => {
+              const gb = Number(event.target.value)
+              if (Number.isFinite(gb) && gb >= 0) page.address.refine({ minFree: Math.round(gb * 1024) })
+            }}
+          />
+        </label>
+        <p className="find-count" data-testid="candidates">
+          <strong>{found ? count(found.totalCount) : unknown}</strong> idle and available
+        </p>
+      </section>
+
+      <section className="panel find-answer" aria-label="The answer" data-testid="best">
+        <header className="panel-head">
+          <h2>Best worker</h2>
+          {best && !best.error && <span className="quiet">answered in {best.tookMs.toFixed(1)} ms, round trip</span>}
+        </header>
+        {!model && <p className="nothing">Choose a model to ask for the one best worker that has it.</p>}
+        {model && !best && <p className="nothing">Asking…</p>}
+        {best?.error && <p className="nothing">{best.error}</p>}
+        {model && best && !best.error && !best.best && <p className="nothing">No idle, available worker has that.</p>}
+        {best?.best && (
+          <div className="best">
+            <button type="button" className="link best-id" onClick={() => page.address.go({ sel: `worker:${best.best?.id}` })}>
+              {best.best.id}
+            </button>
+            <code>{best.best.endpoint ?? 'endpoint unknown'}</code>
+            <span>{megabytes(best.best.vramFreeMb)} free</span>
+          </div>
+        )}
+      </section>
+
+      <section className="panel find-list" aria-label="Candidates">
+        <header className="panel-head">
+          <h2>Candidates, most free memory first</h2>
+          {found && <span className="quiet">{found.nodes.length < found.totalCount ? `first ${candidates} of ${counted(found.totalCount, 'worker')}` : ''}</span>}
+        </header>
+        {state.error && <p className="nothing">{state.error}</p>}
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls. */}
+        <div className="scroll" tabIndex={0} role="region" aria-label="Table of candidates">
+          <table className={`plain${state.waiting ? ' waiting' : ''}`}>
+            <thead>
+              <tr>
+                <th scope="col">Worker</th>
+                <th scope="col" className="wide-only">Model</th>
+                <th scope="col" className="numeric">Free GB</th>
+                <th scope="col" className="numeric wide-only">GPU %</th>
+                <th scope="col" className="numeric">Requests</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found?.nodes.map((w) => (
+                <tr key={w.id}>
+                  <th scope="row">
+                    <button type="button" className="link" onClick={() => page.address.go({ sel: `worker:${w.id}` })}>
+                      {w.id}
+                    </button>
+                  </th>
+                  <td className="wide-only">{w.model ?? unknown}</td>
+                  <td className="numeric">{gigabytes(w.vramFreeMb)}</td>
+                  <td className="numeric wide-only">{percent(w.gpuUtilizationPercent)}</td>
+                  <td className="numeric">{requests(w)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {found?.totalCount === 0 && (
+            <p className="nothing">No idle, available worker has that. Less memory, or another model?</p>
+          )}
+        </div>
+      </section>
+
+      <Snippets />
+    </div>
+  )
+}
+
+const forms = { graphql: 'GraphQL', curl: 'curl', go: 'Go' } as const
+type Form = keyof typeof forms
+
+/** The same question, to take into a scheduler. */
+function Snippets() {
+  const page = usePage()
+  const place = useValue(page.address.place)
+  const [form, setForm] = useState<Form>('graphql')
+  const tabs = useRef<HTMLDivElement>(null)
+  const model = place.model[0] ?? ''
+  const minFreeVramMb = place.minFree || null
+  const asked = model
+    ? operation(BestWorkerDocument, { model, minFreeVramMb })
+    : operation(CandidatesDocument, {
+        filter: { idle: true, available: true, ...(minFreeVramMb ? { minFreeVramMb } : {}) },
+        orderBy: { field: 'VRAM_FREE', direction: 'DESC' },
+        first: candidates,
+        intervalMs: everyMs,
+      })
+  const text = { graphql: asGraphQL, curl: asCurl, go: asGo }[form](asked)
+  const turn = (event: React.KeyboardEvent) => {
+    const all = Object.keys(forms) as Form[]
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+    if (!step) return
+    event.preventDefault()
+    const next = (all.indexOf(form) + step + all.length) % all.length
+    setForm(all[next] as Form)
+    tabs.current?.querySelectorAll('button')[next]?.focus()
+  }
+  return (
+    <section className="panel find-code" aria-label="The same question in code">
+      <header className="panel-head">
+        <div ref={tabs} role="tablist" aria-label="Written as" className="choice small" onKeyDown={turn}>
+          {(Object.keys(forms) as Form[]).map((f) => (
+            <button
+              key={f}
+              type="button"
+              role="tab"
+              id={`form-${f}`}
+              aria-selected={form === f}
+              aria-controls="form-text"
+              tabIndex={form === f ? 0 : -1}
+              onClick={() => setForm(f)}
+            >
+              {forms[f]}
+            </button>
+          ))}
+        </div>
+        <div className="panel-tools">
+          <button type="button" className="button" onClick={() => void copy(page, text, `it as ${forms[form]}`)}>
+            <CopyIcon /> Copy
+          </button>
+          <a className="button" href={playgroundLink(asGraphQL(asked))} target="_blank" rel="noreferrer">
+            Playground <LinkIcon />
+          </a>
+        </div>
+      </header>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls. */}
+      <pre id="form-text" role="tabpanel" aria-labelledby={`form-${form}`} tabIndex={0}>
+        {text}
+      </pre>
+    </section>
+  )
+}
