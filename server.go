@@ -8,22 +8,29 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
 
+	"waggle/client"
 	"waggle/graph"
+	"waggle/internal/agent"
 	"waggle/internal/httpserver"
 	"waggle/registry"
+	"waggle/web"
 )
 
 type commands struct {
 	Serve   serve   `cmd:"" default:"withargs" help:"Run the registry (the default)."`
+	Agent   report  `cmd:"" help:"Report this machine to a registry elsewhere."`
 	Version showVer `cmd:"" help:"Print the version."`
 }
 
@@ -86,6 +93,9 @@ type serve struct {
 	SuspectAfter time.Duration `default:"3s" help:"Silence after which a hive is SUSPECT."`
 	OfflineAfter time.Duration `default:"10s" help:"Silence after which a hive is OFFLINE and its workers are offered to nobody."`
 	ForgetAfter  time.Duration `default:"90s" help:"Silence after which a hive is forgotten."`
+
+	NoAgent bool   `help:"Do not report this machine."`
+	HiveID  string `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
 }
 
 // Run serves until ctx ends: everything is wired here, in the order in which the data flows.
@@ -107,14 +117,23 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 
+	page, err := web.Handler()
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/", page)
 	mux.Handle("/graphql", temporaryGraphQL(&graph.Resolver{Registry: reg, Version: version()}))
 	server := httpserver.New(httpserver.Config{Policy: policy, Logger: log.With("component", "http")}, mux)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return unlessDone(ctx, reg.Run(ctx)) })
 	group.Go(func() error { return server.Serve(ctx, listener) })
-	log.Info("waggle is up", "page", "http://"+listener.Addr().String()+"/", "graphql", "http://"+listener.Addr().String()+"/graphql")
+	here := "http://" + listener.Addr().String()
+	log.Info("waggle is up", "page", here+"/", "playground", here+"/playground/", "graphql", here+"/graphql")
+	if !s.NoAgent {
+		group.Go(func() error { return s.reportHere(ctx, listener.Addr(), log) })
+	}
 	return group.Wait()
 }
 
@@ -124,4 +143,54 @@ func unlessDone(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
+}
+
+// reportHere reports this machine through the same door as every other.
+func (s *serve) reportHere(ctx context.Context, here net.Addr, log *slog.Logger) error {
+	host, port, err := net.SplitHostPort(here.String())
+	if err != nil {
+		return err
+	}
+	r := report{Server: "http://" + here.String(), HiveID: s.HiveID, Interval: time.Second}
+	if r.Port, err = strconv.Atoi(port); err != nil {
+		return err
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+		r.Hostname = host // nobody else can reach the server, so loopback addresses of workers are of use
+	}
+	return r.Run(ctx, log)
+}
+
+// report are the options of an agent.
+type report struct {
+	Server    string        `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The registry to report to."`
+	HiveID    string        `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
+	Hostname  string        `placeholder:"NAME" help:"Name or address by which others reach this machine (default: its host name)."`
+	Port      int           `default:"0" placeholder:"PORT" help:"Port of this hive's own interface, if it has one."`
+	Interval  time.Duration `default:"1s" help:"Time between heartbeats; the registry may ask for more."`
+	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+}
+
+// Run reports until ctx ends.
+func (r *report) Run(ctx context.Context, log *slog.Logger) error {
+	token := ""
+	if r.TokenFile != "" {
+		text, err := os.ReadFile(r.TokenFile)
+		if err != nil {
+			return err
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	registry, err := client.New(client.Config{URL: r.Server, Token: token})
+	if err != nil {
+		return err
+	}
+	a, err := agent.New(agent.Config{
+		Sender: registry, HiveID: r.HiveID, Hostname: r.Hostname, Port: r.Port, Version: version(), Interval: r.Interval,
+		Logger: log.With("component", "agent"),
+	})
+	if err != nil {
+		return err
+	}
+	return unlessDone(ctx, a.Run(ctx))
 }
