@@ -91,8 +91,9 @@ func New(cfg Config) *TelemetryRegistry {
 // Snapshot returns the fleet as it is now. It costs nothing and waits for nobody.
 func (reg *TelemetryRegistry) Snapshot() *Snapshot { return reg.snap.Load() }
 
-// Changes returns the log of what each revision changed: entry n belongs to the revision with counter n. A snapshot of
-// that revision or a later one is to be had as soon as the entry is.
+// Changes returns the log of what each revision changed: entry n belongs to the revision with counter n. A snapshot of that
+// revision or a later one is to be had as soon as the log counts the entry, and the entries up to a snapshot's revision can be read
+// as soon as the snapshot is to be had.
 func (reg *TelemetryRegistry) Changes() *feed.Feed[Change] { return reg.changes }
 
 // Events returns the log of transitions. Its numbers are its own, not revisions.
@@ -171,7 +172,8 @@ func (reg *TelemetryRegistry) forget(st *hiveState, now time.Time, message strin
 	reg.publish(st.hive, nil, change, now, Event{Kind: HiveRemoved, Message: message})
 }
 
-// publish makes one revision of a change: first the snapshot, then the entries that wake its readers. The caller holds mu.
+// publish makes one revision of a change. Whoever has the snapshot finds the change in the log, and whoever is woken by the log
+// finds the snapshot. The caller holds mu.
 func (reg *TelemetryRegistry) publish(old, hive *Hive, change Change, now time.Time, events ...Event) {
 	rev := reg.nextRevision()
 	prev := reg.snap.Load()
@@ -181,8 +183,9 @@ func (reg *TelemetryRegistry) publish(old, hive *Hive, change Change, now time.T
 	} else {
 		next.hives = prev.hives.Update(hiveItem{hive})
 	}
+	reg.changes.Stage(change)
 	reg.snap.Store(next)
-	reg.changes.Append(change)
+	reg.changes.Announce()
 	for _, e := range events {
 		e.Revision, e.At, e.HiveID = rev, now, change.HiveID
 		reg.events.Append(e)

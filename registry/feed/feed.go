@@ -21,7 +21,7 @@ var ErrGap = errors.New("feed: entries after this position are not in the log")
 
 // Feed holds the newest entries. It must be made by [New].
 //
-// Append must not be called concurrently with itself; all else may be called from anywhere at any time.
+// Append, Stage and Announce are for one goroutine at a time; all else may be called from anywhere at any time.
 type Feed[T any] struct {
 	slots []atomic.Pointer[entry[T]]
 	last  atomic.Uint64
@@ -42,10 +42,20 @@ func New[T any](size int) *Feed[T] {
 
 // Append adds an entry, wakes all readers and returns the entry's number.
 func (f *Feed[T]) Append(item T) uint64 {
+	f.Stage(item)
+	return f.Announce()
+}
+
+// Stage makes the next entry readable by After without counting it as the newest yet: what belongs to it can be put in
+// place before readers wake up to it. Announce must follow.
+func (f *Feed[T]) Stage(item T) {
 	number := f.last.Load() + 1
 	f.slots[number%uint64(len(f.slots))].Store(&entry[T]{number, item})
-	f.last.Store(number)
+}
 
+// Announce makes the staged entry the newest, wakes all readers and returns the entry's number.
+func (f *Feed[T]) Announce() uint64 {
+	number := f.last.Add(1)
 	f.mu.Lock()
 	if f.wake != nil {
 		close(f.wake)
@@ -57,15 +67,6 @@ func (f *Feed[T]) Append(item T) uint64 {
 
 // Last returns the number of the newest entry; 0 when there is none yet.
 func (f *Feed[T]) Last() uint64 { return f.last.Load() }
-
-// Oldest returns the number of the oldest entry still held; 1 when there is none yet.
-func (f *Feed[T]) Oldest() uint64 {
-	last, size := f.last.Load(), uint64(len(f.slots))
-	if last <= size {
-		return 1
-	}
-	return last - size + 1
-}
 
 // After calls visit with the entries numbered after+1 up to and including upTo, in order.
 // It returns ErrGap, perhaps after some calls, when one of them is not in the log.
@@ -84,7 +85,7 @@ func (f *Feed[T]) After(after, upTo uint64, visit func(T)) error {
 func (f *Feed[T]) Appended(after uint64) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// Append stores the number before it takes the lock, so no entry can slip in between.
+	// Announce stores the number before it takes the lock, so no entry can slip in between.
 	if f.last.Load() > after {
 		closed := make(chan struct{})
 		close(closed)
