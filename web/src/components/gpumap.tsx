@@ -179,7 +179,7 @@ function Tip({ id, cell, metric, x, y, width }: { id: string; cell: number; metr
         <>
           <span>{worker.model ?? 'model unknown'}</span>
           <span>
-            {word(workerState(worker.activity, worker.liveness).toUpperCase())} · GPU {percent(worker.gpuUtilizationPercent)} % ·{' '}
+            {word(workerState(worker.activity, worker.liveness))} · GPU {percent(worker.gpuUtilizationPercent)} % ·{' '}
             {megabytes(worker.vramUsedMb)} of {megabytes(worker.vramTotalMb)}
           </span>
         </>

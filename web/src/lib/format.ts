@@ -54,5 +54,6 @@ export function bytes(n: number): string {
   return `${trim(n / 1_000_000)} MB`
 }
 
-/** "SUSPECT" as people write it. */
-export const word = (constant: string): string => constant.charAt(0) + constant.slice(1).toLowerCase().replaceAll('_', ' ')
+/** "HIVE_SUSPECT" as people write it. */
+export const word = (constant: string): string =>
+  constant.charAt(0).toUpperCase() + constant.slice(1).toLowerCase().replaceAll('_', ' ')

@@ -162,22 +162,16 @@ export function paint(m: Mosaic, cells: string, before: string | null, colours: 
 function paintTile(pixels: Uint32Array, width: number, x: number, y: number, side: number, code: number, c: Palette): void {
   const step = stepOf(code)
   const suspect = code === suspectCode
-  const offline = code === offlineCode
-  const plain = step >= 0 ? (c.ramp[step] as number) : offline ? c.offline : suspect ? c.suspect : c.unknown
+  const plain = step >= 0 ? (c.ramp[step] as number) : suspect ? c.suspect : code === offlineCode ? c.offline : c.unknown
+  // Full for a figure, striped for a suspect hive, hollow for what is not known or gone; tiny tiles have but a colour.
+  const striped = suspect && side >= 3
+  const hollow = step < 0 && !suspect && side >= 4
+  const edge = Math.max(1, side >> 3)
   for (let dy = 0; dy < side; dy++) {
     const row = (y + dy) * width + x
     for (let dx = 0; dx < side; dx++) {
-      let colour = plain
-      if (suspect && side >= 3 && (dx + dy) % 4 < 2) colour = c.suspectStripe
-      if (offline && side >= 4) {
-        const edge = Math.max(1, Math.floor(side / 8))
-        const rim = dx < edge || dy < edge || dx >= side - edge || dy >= side - edge
-        if (!rim) colour = 0
-      }
-      if (step < 0 && !suspect && !offline && side >= 4 && (dx === 0 || dy === 0 || dx === side - 1 || dy === side - 1)) {
-        colour = c.unknown
-      } else if (step < 0 && !suspect && !offline && side >= 4) colour = 0
-      pixels[row + dx] = colour
+      const rim = dx < edge || dy < edge || dx >= side - edge || dy >= side - edge
+      pixels[row + dx] = striped && (dx + dy) % 4 < 2 ? c.suspectStripe : hollow && !rim ? 0 : plain
     }
   }
 }

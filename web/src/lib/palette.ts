@@ -10,7 +10,7 @@ const steps = 36
 
 /** One hue, ordered by lightness, so that more is more in both themes and to every eye. */
 const stops = {
-  dark: ['#1b2636', '#1f4473', '#2f74c0', '#66b0f7', '#cfe8ff'].map(hex),
+  dark: ['#202d41', '#1f4473', '#2f74c0', '#66b0f7', '#cfe8ff'].map(hex),
   light: ['#dfe8f3', '#b3d1f1', '#6ba6e4', '#2a6fbe', '#0c376f'].map(hex),
 }
 

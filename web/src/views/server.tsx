@@ -57,7 +57,7 @@ export function ServerView() {
           <h2>This page</h2>
         </header>
         {facts([
-          ['Connection', word(status.phase.toUpperCase())],
+          ['Connection', word(status.phase)],
           ['Last word', status.asOf === null ? unknown : timeOfDay(status.asOf)],
           ['Round trip', roundTripMs === null ? unknown : `${roundTripMs.toFixed(1)} ms`],
           ["Server's clock minus this one", `${Math.round(page.clock.offset)} ms`],
