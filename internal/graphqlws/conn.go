@@ -1,0 +1,351 @@
+package graphqlws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+)
+
+// conn is one socket: a goroutine that reads, one that writes, and the outbox between the operations and the writer.
+type conn struct {
+	h       *Handler
+	ws      *websocket.Conn // only read from
+	net     net.Conn
+	limiter *rate.Limiter
+	wake    chan struct{} // holds a token when the writer has something to do
+	done    chan struct{} // closed when the reader has ended
+	cancel  context.CancelFunc
+
+	touched time.Time // the reader's: when the read deadline was last renewed
+
+	mu      sync.Mutex      // guards all below; nothing is called with it held, and group locks are taken before it
+	ctx     context.Context //nolint:containedctx // the socket's own life, with what Init put into it
+	out     outbox
+	ops     map[string]*operation
+	inits   int
+	acked   bool
+	scope   string
+	gather  time.Duration
+	expires time.Time
+}
+
+func (c *conn) start() {
+	if c.ws.Subprotocol() != subprotocol {
+		c.shut(closeSubprotocol, reasonSubprotocol)
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(c.h.cfg.InitTimeout)) // If it fails, so does the first read.
+	go c.write()
+	go c.read()
+}
+
+// shut queues a close frame behind what is queued; the first reason counts. Nothing is queued after it.
+func (c *conn) shut(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shutLocked(code, reason)
+}
+
+func (c *conn) shutLocked(code int, reason string) {
+	if c.out.closing {
+		return
+	}
+	c.out.closing, c.out.code, c.out.reason = true, code, reason
+	if code == closeSlowConsumer {
+		c.out.queue, c.out.bytes, c.out.joining = nil, 0, 0
+	}
+	c.h.stats.closed(code)
+	c.signal()
+}
+
+// cut ends the socket without a word.
+func (c *conn) cut() {
+	if c.net != nil { // Nil in the middle of the handshake.
+		_ = c.net.Close()
+	}
+}
+
+func (c *conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (c *conn) closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.closing
+}
+
+// read is the reader goroutine. It ends the socket when it ends.
+func (c *conn) read() {
+	defer c.end()
+	defer func() { c.failed(recover()) }()
+	c.ws.SetReadLimit(int64(c.h.cfg.MaxMessageBytes))
+	c.ws.SetPingHandler(c.pinged)
+	c.ws.SetPongHandler(func(string) error {
+		c.touch()
+		return nil
+	})
+	for {
+		kind, data, err := c.ws.ReadMessage()
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		if !c.closing() {
+			c.touch()
+			c.received(kind, data)
+		}
+	}
+}
+
+// received handles one message on a goroutine of its own and waits for it, which keeps this one's stack small: there
+// are as many readers as sockets.
+func (c *conn) received(kind int, data []byte) {
+	c.h.stats.messagesIn.Add(1)
+	switch {
+	case !c.limiter.Allow():
+		c.shut(closeTooMany, reasonTooManyMessage)
+	case kind != websocket.TextMessage:
+		c.shut(closeInvalidMessage, "Invalid message: it must be text")
+	case !utf8.Valid(data):
+		c.shut(closeInvalidUTF8, "Invalid UTF-8")
+	default:
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer func() { c.failed(recover()) }()
+			c.handle(data)
+		})
+		wg.Wait()
+	}
+}
+
+// pinged answers a ping frame. Only the newest is answered, as RFC 6455, 5.5.3 allows, so that pings queue nothing.
+func (c *conn) pinged(payload string) error {
+	c.touch()
+	if !c.limiter.Allow() {
+		c.shut(closeTooMany, reasonTooManyMessage)
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.pong = []byte(payload)
+	c.signal()
+	return nil
+}
+
+// touch puts the read deadline off, once the client has made itself known. It is called by the reader.
+func (c *conn) touch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.acked && !c.out.closing && now.Sub(c.touched) > c.h.cfg.PingInterval/4 {
+		c.touched = now
+		_ = c.net.SetReadDeadline(now.Add(c.h.cfg.PingInterval * 5 / 2)) // If it fails, so does the read.
+	}
+}
+
+// readFailed answers the end of reading with the close code for it, and waits until the client has gone.
+func (c *conn) readFailed(err error) {
+	c.mu.Lock()
+	sent, acked := c.out.sent, c.acked
+	c.mu.Unlock()
+	closed, isClose := errors.AsType[*websocket.CloseError](err)
+	switch {
+	case sent && (isClose || isTimeout(err)):
+		return // Our close frame was answered, or was not in time.
+	case isClose && closed.Code == websocket.CloseAbnormalClosure: // The connection was closed without a close frame.
+		c.cut()
+		return
+	case isClose:
+		c.mu.Lock()
+		c.out.answered = true
+		c.mu.Unlock()
+		c.shut(replyCode(closed.Code), "")
+	case errors.Is(err, websocket.ErrReadLimit):
+		c.shut(closeTooBig, reasonTooBig)
+	case isTimeout(err) && !acked:
+		c.shut(closeInitTimeout, reasonInitTimeout)
+	case isNetwork(err): // Nobody is there.
+		c.cut()
+		return
+	default:
+		c.shut(closeProtocolError, "Protocol error")
+	}
+	c.awaitClose()
+}
+
+// awaitClose reads on past gorilla, which reads no more after an error, until the client closes or the time for that is
+// over: unread bytes would make the kernel reset the connection, and the close frame would be lost.
+func (c *conn) awaitClose() {
+	c.mu.Lock()
+	if !c.out.sent {
+		_ = c.net.SetReadDeadline(time.Time{}) // The writer sets the one for closing.
+	}
+	c.mu.Unlock()
+	_, _ = io.Copy(io.Discard, c.net)
+}
+
+// closeSent is called by the writer when it has written the close frame.
+func (c *conn) closeSent() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.sent = true
+	if c.out.answered { // The server closes first (RFC 6455, 7.1.1).
+		c.cut()
+		return
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(c.h.cfg.CloseTimeout)) // If it fails, so does the read.
+}
+
+// replyCode is what answers a client's close code: the same, where one can be sent (RFC 6455, 7.4.1).
+func replyCode(code int) int {
+	switch code {
+	case websocket.CloseNoStatusReceived:
+		return closeNormal
+	default:
+		return code
+	}
+}
+
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[net.Error](err)
+	return ok
+}
+
+// end gives back all that the socket held.
+func (c *conn) end() {
+	c.cancel()
+	c.mu.Lock()
+	c.out.closing = true
+	ops := c.ops
+	c.ops = nil
+	for _, o := range ops {
+		o.done = true
+	}
+	c.mu.Unlock()
+	close(c.done)
+	for _, o := range ops {
+		o.leave()
+	}
+	_ = c.net.Close()
+	c.h.dismiss(c)
+}
+
+// write is the writer goroutine: it writes what is queued, pings, and closes when the credentials expire. It ends with
+// the reader, or after a close frame.
+func (c *conn) write() {
+	defer func() {
+		if c.failed(recover()) { // Nobody is left to write the close frame.
+			c.cut()
+		}
+	}()
+	w := frameWriter{net: c.net, timeout: c.h.cfg.WriteTimeout, buffers: &c.h.buffers}
+	nextPing := time.Now().Add(c.h.cfg.PingInterval)
+	timer := time.NewTimer(c.h.cfg.PingInterval)
+	defer timer.Stop()
+	armed := nextPing
+	var written time.Time
+	var spare []entry
+	for {
+		select {
+		case <-c.wake:
+			if !c.pause(written) {
+				return
+			}
+		case <-timer.C:
+			armed = time.Time{}
+		case <-c.done:
+			return
+		}
+		now := time.Now()
+		c.mu.Lock()
+		if !c.expires.IsZero() && !now.Before(c.expires) {
+			c.shutLocked(closeForbidden, reasonExpired)
+		}
+		expires := c.expires
+		batch := c.out.take(spare)
+		c.mu.Unlock()
+		ping := !now.Before(nextPing)
+		if ping {
+			nextPing = now.Add(c.h.cfg.PingInterval)
+		}
+		if err := w.write(&batch, ping); err != nil {
+			c.h.stats.writeFailed(err)
+			c.cut()
+			return
+		}
+		c.h.stats.messagesOut.Add(int64(len(batch.queue)))
+		if batch.closing {
+			c.closeSent()
+			return
+		}
+		for _, o := range batch.behind {
+			o.catchUp()
+		}
+		written, spare = now, recycle(batch.queue)
+		if due := earliest(nextPing, expires); !due.Equal(armed) {
+			armed = due
+			timer.Reset(time.Until(due))
+		}
+	}
+}
+
+// pause waits for the gather interval to be over. It is false if the socket ended meanwhile.
+func (c *conn) pause(written time.Time) bool {
+	c.mu.Lock()
+	gather := c.gather
+	c.mu.Unlock()
+	if gather <= 0 {
+		return true
+	}
+	d := time.Until(written.Add(gather))
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.done:
+		return false
+	}
+}
+
+// recycle clears a slice to queue into again; one that a burst has made large is given up.
+func recycle(queue []entry) []entry {
+	if cap(queue) > 16 {
+		return nil
+	}
+	clear(queue)
+	return queue[:0]
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// failed turns a panic of one of the socket's goroutines into the socket's end. It is to be deferred with recover().
+func (c *conn) failed(p any) bool {
+	if p == nil {
+		return false
+	}
+	c.h.stats.panics.Add(1)
+	c.h.cfg.Logger.Error("socket failed", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	c.shut(closeInternalError, "Internal error")
+	return true
+}

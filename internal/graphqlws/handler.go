@@ -1,0 +1,170 @@
+package graphqlws
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
+
+	"waggle/internal/graphqlexec"
+)
+
+const subprotocol = "graphql-transport-ws"
+
+// Handler upgrades requests to sockets. It is safe for concurrent use.
+type Handler struct {
+	exec     *graphqlexec.Executor
+	cfg      Config
+	upgrader websocket.Upgrader
+	buffers  sync.Pool
+	stats    counters
+
+	mu       sync.Mutex // guards all below; taken before conn.mu
+	conns    map[*conn]struct{}
+	draining bool
+	empty    chan struct{} // while draining: closed when the last socket is gone
+}
+
+// New makes a handler that executes on exec.
+func New(exec *graphqlexec.Executor, cfg Config) *Handler {
+	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}}
+	h.upgrader = websocket.Upgrader{
+		ReadBufferSize:  1024,
+		WriteBufferSize: 256, // Nothing is written through gorilla.
+		WriteBufferPool: &sync.Pool{},
+		Subprotocols:    []string{subprotocol},
+		CheckOrigin:     h.cfg.CheckOrigin,
+	}
+	h.buffers.New = func() any {
+		b := make([]byte, 0, writeBytes)
+		return &b
+	}
+	return h
+}
+
+// IsUpgrade tells whether a request is one for this handler.
+func IsUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
+
+// ServeHTTP upgrades the request and returns; the socket lives on. The values of the request's context are handed to
+// Config.Init and to the operations, its end is not.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &conn{
+		h:       h,
+		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		limiter: rate.NewLimiter(rate.Limit(h.cfg.MessagesPerSecond), h.cfg.MessageBurst),
+		gather:  h.cfg.Gather,
+	}
+	if !h.admit(c) {
+		h.stats.refused.Add(1)
+		http.Error(w, "the server takes no more connections now", http.StatusServiceUnavailable)
+		return
+	}
+	hijacker := &hijacker{ResponseWriter: w}
+	ws, err := h.upgrader.Upgrade(hijacker, r, nil)
+	if err != nil {
+		h.stats.refused.Add(1)
+		h.dismiss(c)
+		return
+	}
+	hijacker.conn.muted.Store(true)
+	c.ws, c.net = ws, hijacker.conn.Conn
+	limitKernelBuffer(c.net, h.cfg.KernelBufferBytes)
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
+	c.start()
+}
+
+// admit counts the connection in, unless there are too many or the server is going.
+func (h *Handler) admit(c *conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining || len(h.conns) >= h.cfg.MaxConnections {
+		return false
+	}
+	h.conns[c] = struct{}{}
+	h.stats.accepted.Add(1)
+	return true
+}
+
+func (h *Handler) dismiss(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.conns, c)
+	if h.empty != nil && len(h.conns) == 0 {
+		close(h.empty)
+		h.empty = nil
+	}
+}
+
+// Drain closes all sockets with 1012, so that clients come back, and refuses new ones. What is queued is written
+// first. It returns when all are gone, or, when ctx ends first, cuts those that are left and returns the reason.
+func (h *Handler) Drain(ctx context.Context) error {
+	h.mu.Lock()
+	h.draining = true
+	if len(h.conns) == 0 {
+		h.mu.Unlock()
+		return nil
+	}
+	if h.empty == nil {
+		h.empty = make(chan struct{})
+	}
+	empty := h.empty
+	for c := range h.conns {
+		c.shut(closeServiceRestart, reasonRestart)
+	}
+	h.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	for c := range h.conns {
+		c.cut()
+	}
+	h.mu.Unlock()
+	return context.Cause(ctx)
+}
+
+// hijacker hands gorilla a connection that can be muted: after the handshake nothing may be written past the outbox,
+// neither gorilla's own control frames nor its deadlines.
+type hijacker struct {
+	http.ResponseWriter
+	conn *mutableConn
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, brw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.conn = &mutableConn{Conn: nc}
+	return h.conn, brw, nil
+}
+
+type mutableConn struct {
+	net.Conn
+	muted atomic.Bool
+}
+
+func (c *mutableConn) Write(b []byte) (int, error) {
+	if c.muted.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+func limitKernelBuffer(nc net.Conn, bytes int) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetWriteBuffer(bytes) // Without it the kernel's own bound holds.
+	}
+}

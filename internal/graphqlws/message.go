@@ -1,0 +1,107 @@
+package graphqlws
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Message types of the protocol.
+const (
+	typeInit      = "connection_init"
+	typeAck       = "connection_ack"
+	typePing      = "ping"
+	typePong      = "pong"
+	typeSubscribe = "subscribe"
+	typeComplete  = "complete"
+)
+
+// clientMessage is a message that a client may send.
+type clientMessage struct {
+	kind    string
+	id      string          // of subscribe and complete; not empty there
+	payload json.RawMessage // an object, or nil if it was absent or null
+}
+
+// parseMessage reads a client's message. Its errors become close reasons and quote nothing of the message.
+func parseMessage(data []byte, maxIDBytes int) (clientMessage, error) {
+	var m clientMessage
+	var keys map[string]json.RawMessage // A struct would accept keys in any case.
+	if json.Unmarshal(data, &keys) != nil || keys == nil {
+		return m, errors.New("it must be a JSON object")
+	}
+	if json.Unmarshal(keys["type"], &m.kind) != nil {
+		return m, errors.New("type must be a string")
+	}
+	if p := bytes.TrimSpace(keys["payload"]); len(p) > 0 && string(p) != "null" {
+		if p[0] != '{' {
+			return m, errors.New("payload must be an object")
+		}
+		m.payload = p
+	}
+	switch m.kind {
+	case typeInit, typePing, typePong:
+		return m, nil
+	case typeSubscribe, typeComplete:
+		if json.Unmarshal(keys["id"], &m.id) != nil || m.id == "" {
+			return m, errors.New("id must be a string that is not empty")
+		}
+		if len(m.id) > maxIDBytes {
+			return m, fmt.Errorf("id must have at most %d bytes", maxIDBytes)
+		}
+		if m.kind == typeSubscribe && m.payload == nil {
+			return m, errors.New("payload is missing")
+		}
+		return m, nil
+	default:
+		return m, errors.New("type is not one of the protocol")
+	}
+}
+
+// gatherMillis reads the gather interval from the payload of connection_init; ok is false if it names none.
+func gatherMillis(payload json.RawMessage) (ms int, ok bool, err error) {
+	if payload == nil {
+		return 0, false, nil
+	}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(payload, &keys) != nil || keys["gatherMs"] == nil {
+		return 0, false, nil
+	}
+	if json.Unmarshal(keys["gatherMs"], &ms) != nil || ms < 0 || ms > 1000 {
+		return 0, false, errors.New("gatherMs must be 0 to 1000")
+	}
+	return ms, true, nil
+}
+
+// suffixOf is what a socket appends to an envelope: the rest of the message.
+func suffixOf(id string) []byte {
+	quoted, _ := json.Marshal(id) // A string cannot fail.
+	return fmt.Appendf(nil, `,"id":%s,"type":"next"}`, quoted)
+}
+
+func errorMessage(id string, errs gqlerror.List) []byte {
+	b, err := json.Marshal(struct {
+		ID      string        `json:"id"`
+		Type    string        `json:"type"`
+		Payload gqlerror.List `json:"payload"`
+	}{id, "error", errs})
+	if err != nil { // Extensions that cannot be encoded are the only way here.
+		return errorMessage(id, gqlerror.List{{Message: "the error cannot be shown"}})
+	}
+	return b
+}
+
+func completeMessage(id string) []byte {
+	quoted, _ := json.Marshal(id)
+	return fmt.Appendf(nil, `{"id":%s,"type":"complete"}`, quoted)
+}
+
+func pongMessage(payload json.RawMessage) []byte {
+	if payload == nil {
+		return []byte(`{"type":"pong"}`)
+	}
+	return fmt.Appendf(nil, `{"type":"pong","payload":%s}`, payload)
+}

@@ -1,0 +1,296 @@
+package graphqlws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"waggle/internal/graphqlexec"
+)
+
+// operation is one operation of a socket. As a sink it takes the messages of its subscription.
+type operation struct {
+	c      *conn
+	id     string
+	suffix []byte
+	cancel context.CancelFunc
+	muted  atomic.Bool // the client wants no more: not even what is queued
+
+	// Guarded by conn.mu.
+	done bool // nothing is queued for it any more
+	full bool // it was refused room and has not caught up
+	sub  *graphqlexec.Subscription
+}
+
+var _ graphqlexec.Sink = (*operation)(nil)
+
+// handle does what a message says.
+func (c *conn) handle(data []byte) {
+	m, err := parseMessage(data, c.h.cfg.MaxIDBytes)
+	if err != nil {
+		c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
+		return
+	}
+	switch m.kind {
+	case typeInit:
+		c.init(m.payload)
+	case typePing:
+		c.send(pongMessage(m.payload))
+	case typePong:
+	case typeSubscribe:
+		c.subscribe(m)
+	case typeComplete:
+		c.complete(m.id)
+	}
+}
+
+// send queues a message that belongs to no operation.
+func (c *conn) send(msg []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sendLocked(entry{own: msg})
+}
+
+// sendLocked queues a message that cannot be put off.
+func (c *conn) sendLocked(e entry) {
+	if c.out.closing {
+		return
+	}
+	if !c.out.roomForOwn(e.size(), &c.h.cfg) {
+		c.shutLocked(closeSlowConsumer, reasonSlowConsumer)
+		return
+	}
+	if c.out.push(e) {
+		c.signal()
+	}
+}
+
+// init answers connection_init.
+func (c *conn) init(payload json.RawMessage) {
+	c.mu.Lock()
+	c.inits++
+	again := c.inits > 1
+	base := c.ctx
+	c.mu.Unlock()
+	if again {
+		c.shut(closeTooMany, reasonTooManyInits)
+		return
+	}
+	gather, chosen, err := gatherMillis(payload)
+	if err != nil {
+		c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
+		return
+	}
+	ctx, scope, expires, err := c.judge(base, payload)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		c.shut(closeInitTimeout, reasonInitTimeout)
+		return
+	case err != nil:
+		c.shut(closeForbidden, reasonForbidden)
+		return
+	}
+	c.mu.Lock()
+	c.ctx, c.scope, c.expires, c.acked = ctx, scope, expires, true
+	if chosen {
+		c.gather = time.Duration(gather) * time.Millisecond
+	}
+	c.sendLocked(entry{own: []byte(`{"type":"connection_ack"}`)})
+	c.signal() // The writer must see when the credentials expire.
+	c.mu.Unlock()
+	c.touch()
+}
+
+// judge calls Init within the time that is left for it.
+func (c *conn) judge(base context.Context, payload json.RawMessage) (context.Context, string, time.Time, error) {
+	ctx, cancel := context.WithTimeout(base, c.h.cfg.InitTimeout)
+	defer cancel()
+	judged, scope, expires, err := c.h.cfg.Init(ctx, payload)
+	if err != nil {
+		return nil, "", time.Time{}, err
+	}
+	// The values that Init added, without the timeout that was for Init alone.
+	return valuesOf{Context: base, values: judged}, scope, expires, nil
+}
+
+// valuesOf is a context that ends with one and has the values of another.
+type valuesOf struct {
+	context.Context
+	values context.Context //nolint:containedctx // it is one
+}
+
+func (v valuesOf) Value(key any) any { return v.values.Value(key) }
+
+// subscribe starts an operation. All that takes time happens off the read loop.
+func (c *conn) subscribe(m clientMessage) {
+	o := &operation{c: c, id: m.id}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.out.closing:
+	case !c.acked:
+		c.shutLocked(closeUnauthorized, reasonUnauthorized)
+	case c.ops[m.id] != nil:
+		c.shutLocked(closeDuplicateID, fmt.Sprintf("Subscriber for %s already exists", m.id))
+	case len(c.ops) >= c.h.cfg.MaxOperations:
+		c.sendLocked(entry{own: errorMessage(m.id, gqlerror.List{graphqlexec.NewError(graphqlexec.CodeLimitExceeded,
+			"a connection may have at most %d operations at a time", c.h.cfg.MaxOperations)})})
+	default:
+		if c.ops == nil {
+			c.ops = map[string]*operation{}
+		}
+		c.ops[m.id] = o
+		o.suffix = suffixOf(m.id)
+		var ctx context.Context
+		ctx, o.cancel = context.WithCancel(c.ctx)
+		go o.run(ctx, c.scope, m.payload)
+	}
+}
+
+// complete ends an operation for the client, who is sent nothing more for it.
+func (c *conn) complete(id string) {
+	c.mu.Lock()
+	o := c.ops[id]
+	if o == nil { // Both sides ended it at the same time.
+		c.mu.Unlock()
+		return
+	}
+	delete(c.ops, id)
+	o.done = true
+	o.muted.Store(true)
+	c.mu.Unlock()
+	o.leave()
+}
+
+// run executes the operation, or makes it a subscriber.
+func (o *operation) run(ctx context.Context, scope string, payload json.RawMessage) {
+	defer func() { o.c.failed(recover()) }()
+	params, err := graphqlexec.DecodeParams(payload)
+	if err != nil {
+		o.c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
+		return
+	}
+	exec := o.c.h.exec
+	prepared, errs := exec.Prepare(ctx, params)
+	if len(errs) > 0 {
+		o.Error(errs)
+		return
+	}
+	if !prepared.IsSubscription() {
+		o.answer(exec.Execute(ctx, prepared))
+		return
+	}
+	sub, errs := exec.Subscribe(ctx, prepared, scope, o)
+	if len(errs) > 0 {
+		o.Error(errs)
+		return
+	}
+	o.c.mu.Lock()
+	o.sub = sub
+	ended, full := o.done, o.full
+	o.c.mu.Unlock()
+	if ended {
+		o.leave()
+	} else if full { // Room may have come before anybody could be told.
+		o.c.signalBehind(o)
+	}
+}
+
+// answer sends the one response of a query or a mutation.
+func (o *operation) answer(resp *graphql.Response) {
+	if resp.Data == nil {
+		o.Error(resp.Errors)
+		return
+	}
+	m, err := graphqlexec.NewMessage(resp)
+	if err != nil {
+		o.Error(gqlerror.List{graphqlexec.NewError(graphqlexec.CodeInternal, "the answer cannot be encoded")})
+		return
+	}
+	o.c.mu.Lock()
+	if !o.done {
+		o.c.sendLocked(entry{shared: m, op: o})
+	}
+	o.c.mu.Unlock()
+	o.Complete()
+}
+
+// Next queues a message of the subscription.
+func (o *operation) Next(m *graphqlexec.Message) bool {
+	c := o.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.done || c.out.closing {
+		return true
+	}
+	e := entry{shared: m, op: o}
+	if !c.out.roomFor(m, e.size(), &c.h.cfg) {
+		o.full = true
+		c.out.behind = append(c.out.behind, o)
+		c.h.stats.slow.Add(1)
+		return false
+	}
+	if c.out.push(e) {
+		c.signal()
+	}
+	return true
+}
+
+// Error ends the operation with an error message, after which there is no complete.
+func (o *operation) Error(errs gqlerror.List) { o.finish(errorMessage(o.id, errs)) }
+
+// Complete ends the operation.
+func (o *operation) Complete() { o.finish(completeMessage(o.id)) }
+
+// finish frees the id before the client can know that it is free.
+func (o *operation) finish(msg []byte) {
+	c := o.c
+	c.mu.Lock()
+	if o.done {
+		c.mu.Unlock()
+		return
+	}
+	o.done = true
+	delete(c.ops, o.id)
+	c.sendLocked(entry{own: msg, op: o})
+	c.mu.Unlock()
+	o.cancel()
+}
+
+// leave ends what runs for the operation.
+func (o *operation) leave() {
+	o.cancel()
+	o.c.mu.Lock()
+	sub := o.sub
+	o.c.mu.Unlock()
+	if sub != nil {
+		sub.Leave()
+	}
+}
+
+// catchUp is called by the writer when it has written all that was queued when the operation was refused room.
+func (o *operation) catchUp() {
+	o.c.mu.Lock()
+	sub := o.sub
+	if sub == nil || !o.full || o.done {
+		o.c.mu.Unlock()
+		return
+	}
+	o.full = false
+	o.c.mu.Unlock()
+	sub.CatchUp()
+}
+
+// signalBehind lets the writer tell the operation, once more, that there is room.
+func (c *conn) signalBehind(o *operation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.behind = append(c.out.behind, o)
+	c.signal()
+}
