@@ -8,9 +8,9 @@ import (
 
 type snapshotKey struct{}
 
-// WithSnapshot makes all queries of an operation read one snapshot, so that all their fields agree.
-func WithSnapshot(ctx context.Context, snap *registry.Snapshot) context.Context {
-	return context.WithValue(ctx, snapshotKey{}, snap)
+// Begin makes the context of one operation: all its queries read one snapshot, so that all their fields agree.
+func (r *Resolver) Begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, snapshotKey{}, r.Registry.Snapshot())
 }
 
 // snapshot returns the snapshot of the operation, or the newest one if it has none.

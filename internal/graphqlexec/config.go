@@ -43,6 +43,10 @@ type Config struct {
 	// means that no error is for clients.
 	Code func(err error) string
 
+	// Begin makes the context in which one query or mutation is executed, so that all its fields can share something, such
+	// as a snapshot. Zero value means the caller's context.
+	Begin func(ctx context.Context) context.Context
+
 	// Share makes the context of a group from that of its first subscriber. It must carry only what all subscribers of
 	// the scope have in common. Zero value means an empty context.
 	Share func(ctx context.Context) context.Context
@@ -66,6 +70,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Code == nil {
 		c.Code = func(error) string { return "" }
+	}
+	if c.Begin == nil {
+		c.Begin = func(ctx context.Context) context.Context { return ctx }
 	}
 	if c.Share == nil {
 		c.Share = func(context.Context) context.Context { return context.Background() }

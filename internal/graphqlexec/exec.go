@@ -191,7 +191,7 @@ func (e *Executor) Execute(ctx context.Context, op *Operation) (resp *graphql.Re
 			resp = &graphql.Response{Errors: e.present(ctx, e.recovered(ctx, p)), Data: []byte("null")}
 		}
 	}()
-	responses, ctx := e.gqlgen.DispatchOperation(ctx, op.ctx)
+	responses, ctx := e.gqlgen.DispatchOperation(e.cfg.Begin(ctx), op.ctx)
 	if resp = responses(ctx); resp == nil { // The context ended first.
 		resp = &graphql.Response{Errors: e.present(ctx, context.Cause(ctx)), Data: []byte("null")}
 	}
