@@ -93,14 +93,16 @@ func runnerOf(w *worker, model engine.Loaded, loaded int) *worker {
 // through reports a model that clients reach through its server, and whose figures are those of its runner.
 func (r report) through(front, runner *worker, model string) *client.WorkerInput {
 	in := &client.WorkerInput{}
+	loading := false
 	if runner != nil {
 		in = r.one(runner)
+		loading = runner.server.Model != "" && in.Model == nil
 	}
 	in.Group = front.group
 	in.Instance = mend(nameOf(front)+":"+model, maxName, true)
-	in.Model, in.Endpoint = nil, r.endpoint(front)
-	if model != "" {
-		in.Model = &model
+	in.Model, in.Endpoint = nil, nil
+	if !loading {
+		in.Model, in.Endpoint = &model, r.endpoint(front)
 	}
 	return in
 }
@@ -119,7 +121,7 @@ func (r report) one(w *worker) *client.WorkerInput {
 	if fresh {
 		in.RequestsRunning, in.RequestsQueued = answer.Running, answer.Queued
 	}
-	if fresh && !answer.Ready || w.reach == reachNone && w.address.IsValid() {
+	if fresh && !answer.Ready || w.reach == reachClosed {
 		in.Model, in.Endpoint = nil, nil // It serves nothing yet.
 	}
 	if r.figures {

@@ -54,16 +54,21 @@ func (a *Agent) Run(ctx context.Context) error {
 		questions:   newQuestions(a.cfg.SourceTimeout),
 		said:        map[string]string{},
 	}
+	r.loop(ctx)
+	return nil
+}
+
+func (r *run) loop(ctx context.Context) {
 	defer r.quit()
 	lead := min(maxLead, r.Interval/5)
 	due := time.Now().Add(lead)
 	for {
 		if !wait(ctx, time.Until(due)-lead) {
-			return nil
+			return
 		}
 		r.collect(ctx, lead/2)
 		if !wait(ctx, time.Until(due)) {
-			return nil
+			return
 		}
 		began := time.Now()
 		next := r.beat(ctx)

@@ -18,7 +18,8 @@ type reach int
 
 const (
 	reachUnknown  reach = iota // it could not be found out
-	reachNone                  // its port is closed, or in another network
+	reachForeign               // it is in another network, as a container is
+	reachClosed                // nobody listens at its port
 	reachLoopback              // from this machine only
 	reachAll                   // from other machines too
 )
@@ -248,7 +249,7 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 	for _, pid := range w.pids[:min(len(w.pids), maxTree)] {
 		sockets := s.scanner.Sockets(ctx, pid)
 		if sockets.Foreign {
-			here.port, here.reach = cmp.Or(wanted, w.server.DefaultPort()), reachNone
+			here.port, here.reach = cmp.Or(wanted, w.server.DefaultPort()), reachForeign
 			return here
 		}
 		known = known || sockets.Known
@@ -260,8 +261,8 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 	here.choose(w.server, listening)
 	switch {
 	case here.reach != reachUnknown:
-	case known:
-		here.reach = reachNone
+	case known && here.port != 0:
+		here.reach = reachClosed
 	default:
 		here.guess(w.server)
 	}

@@ -123,12 +123,17 @@ func (s Server) Asks() bool { return s.Kind != RBee && !s.TLS && !(s.Kind == Oll
 func (p *Probe) askModel(ctx context.Context) string {
 	var list struct {
 		Data []struct {
-			ID string `json:"id"`
+			ID     string `json:"id"`
+			Status struct {
+				Value string `json:"value"`
+			} `json:"status"` // llama.cpp as a router: it lists what it could load, too.
 		} `json:"data"`
 	}
-	if err := p.get(ctx, "/v1/models", &list); err == nil && len(list.Data) > 0 {
-		if name := modelName(list.Data[0].ID); name != "" {
-			return name
+	if err := p.get(ctx, "/v1/models", &list); err == nil {
+		for _, m := range list.Data {
+			if name := modelName(m.ID); name != "" && (m.Status.Value == "" || m.Status.Value == "loaded") {
+				return name
+			}
 		}
 	}
 	var own struct {

@@ -107,9 +107,9 @@ func (r reading) utilizationOf(pid int, alone bool) *float64 {
 		}
 		switch {
 		case newest != nil:
-			return ptr(float64(newest.busy))
+			return new(float64(newest.busy))
 		case !alone:
-			return ptr(0.0)
+			return new(0.0)
 		}
 	}
 	if alone {
@@ -117,5 +117,3 @@ func (r reading) utilizationOf(pid int, alone bool) *float64 {
 	}
 	return nil
 }
-
-func ptr[T any](v T) *T { return &v }

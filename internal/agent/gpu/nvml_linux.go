@@ -52,13 +52,13 @@ func (nvmlLibrary) Device(index int, since time.Time) (reading, error) {
 		r.ComputeCapability = fmt.Sprintf("%d.%d", major, minor)
 	}
 	if u, ret := dev.GetUtilizationRates(); ret == nvml.SUCCESS && u.Gpu <= 100 {
-		r.Utilization = ptr(float64(u.Gpu))
+		r.Utilization = new(float64(u.Gpu))
 	}
 	if t, ret := dev.GetTemperature(nvml.TEMPERATURE_GPU); ret == nvml.SUCCESS {
-		r.Temperature = ptr(float64(t))
+		r.Temperature = new(float64(t))
 	}
 	if mw, ret := dev.GetPowerUsage(); ret == nvml.SUCCESS {
-		r.Power = ptr(float64(mw) / 1000)
+		r.Power = new(float64(mw) / 1000)
 	}
 	r.processes = processesOf(dev)
 	r.samples = samplesOf(dev, since)
@@ -78,7 +78,7 @@ func processesOf(dev nvml.Device) []processMemory {
 	for _, p := range append(compute, graphics...) {
 		one := processMemory{pid: int(p.Pid)}
 		if p.UsedGpuMemory != math.MaxUint64 { // NVML_VALUE_NOT_AVAILABLE
-			one.memory = ptr(p.UsedGpuMemory)
+			one.memory = new(p.UsedGpuMemory)
 		}
 		list = append(list, one)
 	}

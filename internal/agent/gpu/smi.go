@@ -179,5 +179,5 @@ func mebibytes(field string) *uint64 {
 	if n == nil {
 		return nil
 	}
-	return ptr(uint64(*n * (1 << 20)))
+	return new(uint64(*n * (1 << 20)))
 }

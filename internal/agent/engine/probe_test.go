@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// standIn answers like an engine: by path; a number is a status, HANG is silence. It counts what it is asked.
+type standIn struct {
+	mu     sync.Mutex
+	routes map[string]string
+	asked  map[string]int
+}
+
+func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked[r.URL.Path]++
+	body, ok := s.routes[r.URL.Path]
+	s.mu.Unlock()
+	status, err := strconv.Atoi(body)
+	switch {
+	case !ok:
+		http.NotFound(w, r)
+	case body == "HANG":
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	case err == nil:
+		w.WriteHeader(status)
+	default:
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// probing returns a probe of an engine that was started with the given command line and answers by the given routes.
+func probing(t *testing.T, line string, routes map[string]string) (*Probe, *standIn) {
+	t.Helper()
+	engine := &standIn{routes: routes, asked: map[string]int{}}
+	srv := httptest.NewServer(engine)
+	t.Cleanup(srv.Close)
+	s, ok := Recognize(strings.Fields(line))
+	if !ok {
+		t.Fatalf("%q is not recognized", line)
+	}
+	client := NewClient()
+	t.Cleanup(client.CloseIdleConnections)
+	return NewProbe(client, s, netip.MustParseAddrPort(srv.Listener.Addr().String())), engine
+}
+
+func TestWhatEnginesAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name, line string
+		routes     map[string]string
+		want       Answer
+	}{
+		{"llama.cpp tells by its slots", "llama-server -m x.gguf",
+			map[string]string{"/health": `{"status":"ok"}`, "/slots": `[{"is_processing":true},{"is_processing":false}]`, "/metrics": "501"},
+			Answer{Ready: true, Running: new(1)}},
+		{"llama.cpp of old has states", "llama-server -m x.gguf",
+			map[string]string{"/health": `{}`, "/slots": `[{"state":1},{"state":1},{"state":0}]`},
+			Answer{Ready: true, Running: new(2)}},
+		{"llama.cpp without slots tells by its metrics", "llama-server -m x.gguf",
+			map[string]string{"/health": `{}`, "/slots": "501", "/metrics": "llamacpp:requests_processing 2\nllamacpp:requests_deferred 3\n"},
+			Answer{Ready: true, Running: new(2), Queued: new(3)}},
+		{"llama.cpp that is loading is not ready", "llama-server -m x.gguf",
+			map[string]string{"/health": "503"}, Answer{}},
+		{"llama.cpp behind a key tells nothing", "llama-server -m x.gguf",
+			map[string]string{"/health": `{}`, "/slots": "401", "/metrics": "401"}, Answer{Ready: true}},
+		{"a model that the command line does not name is asked for", "llama-server",
+			map[string]string{"/health": `{}`, "/slots": `[]`, "/v1/models": `{"data":[{"id":"/m/Qwen3-8B.gguf"}]}`},
+			Answer{Ready: true, Running: new(0), Model: "Qwen3-8B"}},
+		{"or taken from the properties", "llama-server",
+			map[string]string{"/health": `{}`, "/v1/models": "401", "/props": `{"model_path":"/m/Qwen3-8B.gguf"}`},
+			Answer{Ready: true, Model: "Qwen3-8B"}},
+		{"a router has models that it has not loaded", "llama-server",
+			map[string]string{"/health": `{}`, "/slots": "400", "/v1/models": `{"data":[{"id":"a","status":{"value":"unloaded"}}]}`},
+			Answer{Ready: true}},
+		{"vLLM tells by its metrics", "vllm serve X",
+			map[string]string{"/metrics": `vllm:num_requests_running{engine="0"} 2.0` + "\n" + `vllm:num_requests_waiting{engine="0"} 1.0` + "\n"},
+			Answer{Ready: true, Running: new(2), Queued: new(1)}},
+		{"vLLM with its metrics off is still ready", "vllm serve X", map[string]string{}, Answer{Ready: true}},
+		{"SGLang tells by its metrics", "sglang serve --model-path X",
+			map[string]string{"/metrics": `sglang:num_running_reqs{tp_rank="0"} 2.0` + "\n" + `sglang:num_queue_reqs{tp_rank="0"} 0.0` + "\n"},
+			Answer{Ready: true, Running: new(2), Queued: new(0)}},
+		{"SGLang without metrics tells its load", "sglang serve",
+			map[string]string{"/get_load": `[{"dp_rank":0,"num_reqs":5,"num_waiting_reqs":2},{"dp_rank":1,"num_reqs":1,"num_waiting_reqs":0}]`,
+				"/get_model_info": `{"model_path":"Qwen/Qwen3-8B"}`},
+			Answer{Ready: true, Running: new(4), Queued: new(2), Model: "Qwen/Qwen3-8B"}},
+		{"a load that makes no sense is none", "sglang serve --model-path X",
+			map[string]string{"/get_load": `[{"num_reqs":1,"num_waiting_reqs":2}]`}, Answer{Ready: true}},
+		{"TGI tells by its metrics", "text-generation-launcher",
+			map[string]string{"/metrics": "tgi_batch_current_size 4\ntgi_queue_size 9\n", "/info": `{"model_id":"bigscience/bloom"}`},
+			Answer{Ready: true, Running: new(4), Queued: new(9), Model: "bigscience/bloom"}},
+		{"Ollama tells what it has loaded", "ollama serve",
+			map[string]string{"/api/ps": `{"models":[{"name":"llama3.2:3b","digest":"d","size_vram":1048576}]}`,
+				"/api/show": `{"modelfile":"# comment\nFROM /root/.ollama/models/blobs/sha256-abc\nTEMPLATE x"}`},
+			Answer{Ready: true, Loaded: []Loaded{{Model: "llama3.2:3b", Blob: "sha256-abc", VRAMBytes: new(uint64(1 << 20))}}}},
+		{"Ollama with nothing loaded", "ollama serve",
+			map[string]string{"/api/ps": `{"models":[]}`}, Answer{Ready: true, Loaded: []Loaded{}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, _ := probing(t, c.line, c.routes)
+			got, err := p.Ask(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, c := range []struct {
+		name, line string
+		routes     map[string]string
+	}{
+		{"garbage", "llama-server -m x", map[string]string{"/health": `{}`, "/slots": `{"error":`}},
+		{"of another shape", "llama-server -m x", map[string]string{"/health": `{}`, "/slots": `{"slots":3}`}},
+		{"a failure", "vllm serve X", map[string]string{"/metrics": "500"}},
+		{"a redirect", "vllm serve X", map[string]string{"/metrics": "302"}},
+		{"a line without end", "vllm serve X", map[string]string{"/metrics": strings.Repeat("x", 2<<20)}},
+		{"not what Ollama says", "ollama serve", map[string]string{"/api/ps": `[]`}},
+		{"an Ollama that does not know its own API", "ollama serve", map[string]string{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, _ := probing(t, c.line, c.routes)
+			if got, err := p.Ask(t.Context()); err == nil {
+				t.Errorf("got %+v and no error", got)
+			}
+		})
+	}
+}
+
+func TestAnEngineThatHangsCostsNoMoreThanItsDeadline(t *testing.T) {
+	p, _ := probing(t, "llama-server -m x", map[string]string{"/health": "HANG"})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := p.Ask(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnEngineThatIsGoneIsNotReady(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	at := netip.MustParseAddrPort(srv.Listener.Addr().String())
+	srv.Close()
+	s, _ := Recognize([]string{"vllm", "serve", "X"})
+	got, err := NewProbe(NewClient(), s, at).Ask(t.Context())
+	if err != nil || got.Ready {
+		t.Errorf("got %+v, %v; want not ready", got, err)
+	}
+}
+
+func TestWhatAnEngineDoesNotHaveIsNotAskedEverySecond(t *testing.T) {
+	p, engine := probing(t, "llama-server -m x", map[string]string{"/health": `{}`, "/slots": `[]`})
+	for range 5 {
+		if _, err := p.Ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"/health": 5, "/slots": 5, "/metrics": 1}, engine.asked); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestAModelFileIsAskedForOncePerModel(t *testing.T) {
+	ps := func(names ...string) string {
+		var models []string
+		for _, name := range names {
+			models = append(models, fmt.Sprintf(`{"name":%q,"digest":"d"}`, name))
+		}
+		return `{"models":[` + strings.Join(models, ",") + `]}`
+	}
+	p, engine := probing(t, "ollama serve", map[string]string{"/api/ps": ps("a"), "/api/show": `{"modelfile":"FROM /b/sha256-1"}`})
+	for _, loaded := range []string{ps("a"), ps("a", "b"), ps("b"), ps("b")} {
+		engine.mu.Lock()
+		engine.routes["/api/ps"] = loaded
+		engine.mu.Unlock()
+		if _, err := p.Ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := engine.asked["/api/show"]; got != 2 {
+		t.Errorf("asked %d times, want once for each of two models", got)
+	}
+}
+
+func TestOnlyLoopbackIsDialled(t *testing.T) {
+	for _, at := range []string{"192.0.2.1:80", "10.0.0.1:8000", "[2001:db8::1]:80", "0.0.0.0:80"} {
+		s, _ := Recognize([]string{"vllm", "serve", "X"})
+		_, err := NewProbe(NewClient(), s, netip.MustParseAddrPort(at)).Ask(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "loopback") {
+			t.Errorf("%s: got %v", at, err)
+		}
+	}
+}

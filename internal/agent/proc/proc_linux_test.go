@@ -1,0 +1,264 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeProc is a proc file system made of files.
+type fakeProc struct {
+	t    testing.TB
+	root string
+}
+
+func newFakeProc(t testing.TB) fakeProc {
+	t.Helper()
+	f := fakeProc{t, t.TempDir()}
+	f.write("uptime", "1000.00 2000.00\n")
+	return f
+}
+
+func (f fakeProc) write(path, content string) {
+	f.t.Helper()
+	path = filepath.Join(f.root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// process adds a process that started so many ticks after boot.
+func (f fakeProc) process(pid, parent, start int, name string, args ...string) {
+	f.t.Helper()
+	f.write(fmt.Sprintf("%d/stat", pid), fmt.Sprintf("%d (%s) S %d 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 %d 1000000 256 18446744073709551615 0 0\n",
+		pid, name, parent, start))
+	f.write(fmt.Sprintf("%d/cmdline", pid), strings.Join(args, "\x00")+"\x00")
+	f.write(fmt.Sprintf("%d/cgroup", pid), "0::/user.slice\n")
+}
+
+func TestAScanReadsEveryProcess(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(20, 1, 90000, "llama) S 1 (x", "llama-server", "-m", "x y.gguf")
+	f.process(3, 2, 5, "kthreadd")
+	f.write("3/cmdline", "")
+	f.write("20/cgroup", "12:pids:/a\n1:name=systemd:/b\n0::/rbee.slice/llm/8080\n")
+	f.write("self/stat", "no pid")
+	f.write("30/cmdline", "gone between two reads")
+	snap, err := NewScanner(f.root).Scan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Process{
+		{ID: ID{3, 5}, Parent: 2, Name: "kthreadd", Cgroup: "/user.slice", CPU: 2 * time.Second, RSS: 256 * uint64(os.Getpagesize()), Age: 999950 * time.Millisecond},
+		{ID: ID{20, 90000}, Parent: 1, Name: "llama) S 1 (x", Args: []string{"llama-server", "-m", "x y.gguf"}, Cgroup: "/rbee.slice/llm/8080",
+			CPU: 2 * time.Second, RSS: 256 * uint64(os.Getpagesize()), Age: 100 * time.Second},
+	}
+	if diff := cmp.Diff(want, snap.Processes); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if p, ok := snap.Find(20); !ok || p.PID != 20 {
+		t.Errorf("Find(20) gives %v", p)
+	}
+	if p, ok := snap.Find(21); ok {
+		t.Errorf("Find(21) gives %v", p)
+	}
+}
+
+func TestCommandLinesAreReadAgainWhenTheyMayHaveChanged(t *testing.T) {
+	args := func(t *testing.T, s *Scanner) string {
+		t.Helper()
+		snap, err := s.Scan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(snap.Processes[0].Args, " ")
+	}
+	for _, c := range []struct {
+		name        string
+		start       int
+		change      func(fakeProc)
+		wantChanged bool
+	}{
+		{"not of an old process", 100, func(f fakeProc) { f.write("7/cmdline", "other") }, false},
+		{"of a recycled pid", 100, func(f fakeProc) { f.process(7, 1, 200, "sh", "other") }, true},
+		{"after an exec", 100, func(f fakeProc) { f.process(7, 1, 100, "other", "other") }, true},
+		{"of a young process", 99900, func(f fakeProc) { f.write("7/cmdline", "other") }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFakeProc(t)
+			f.process(7, 1, c.start, "sh", "sh")
+			s := NewScanner(f.root)
+			if got := args(t, s); got != "sh" {
+				t.Fatalf("got %q", got)
+			}
+			c.change(f)
+			if got := args(t, s); got == "other" != c.wantChanged {
+				t.Errorf("got %q after the change", got)
+			}
+		})
+	}
+}
+
+func TestARecycledPidIsAnotherProcess(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(7, 1, 100, "sh", "sh")
+	s := NewScanner(f.root)
+	first, err := s.Scan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.process(7, 1, 200, "sh", "sh")
+	second, err := s.Scan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Processes[0].ID == second.Processes[0].ID {
+		t.Errorf("both are %v", first.Processes[0].ID)
+	}
+}
+
+func TestTheDeadAreNotListed(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(7, 1, 100, "sh", "sh")
+	f.process(8, 1, 100, "sh", "sh")
+	raw, err := os.ReadFile(filepath.Join(f.root, "8/stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("8/stat", strings.Replace(string(raw), ") S", ") Z", 1))
+	snap, err := NewScanner(f.root).Scan(t.Context())
+	if err != nil || len(snap.Processes) != 1 {
+		t.Errorf("got %v, %v", snap, err)
+	}
+}
+
+func TestAFailedScanIsAnErrorAndNotAnEmptyList(t *testing.T) {
+	t.Run("no proc file system", func(t *testing.T) {
+		if snap, err := NewScanner(filepath.Join(t.TempDir(), "none")).Scan(t.Context()); err == nil {
+			t.Errorf("got %v", snap)
+		}
+	})
+	t.Run("an empty one", func(t *testing.T) {
+		if snap, err := NewScanner(newFakeProc(t).root).Scan(t.Context()); !errors.Is(err, ErrNoProcesses) {
+			t.Errorf("got %v, %v", snap, err)
+		}
+	})
+	t.Run("a broken one", func(t *testing.T) {
+		f := newFakeProc(t)
+		f.write("7/stat", "7 (sh) S 1")
+		if snap, err := NewScanner(f.root).Scan(t.Context()); err == nil {
+			t.Errorf("got %v", snap)
+		}
+	})
+}
+
+func TestSockets(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0", "0.0.0.0:0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("%s: %v", address, err)
+			continue
+		}
+		defer l.Close()
+		got := NewScanner("").Sockets(t.Context(), os.Getpid())
+		want := l.Addr().(*net.TCPAddr).AddrPort()
+		if !got.Known || got.Foreign || !slices.Contains(got.Listening, want) {
+			t.Errorf("got %+v, want %v among them", got, want)
+		}
+	}
+	t.Run("of a process that is gone are unknown", func(t *testing.T) {
+		if got := NewScanner("").Sockets(t.Context(), 1<<30); got.Known {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("of another network are not ours", func(t *testing.T) {
+		f := newFakeProc(t)
+		for path, to := range map[string]string{"self/ns": "net:[1]", "7/ns": "net:[2]"} {
+			if err := os.MkdirAll(filepath.Join(f.root, path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(to, filepath.Join(f.root, path, "net")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := NewScanner(f.root).Sockets(t.Context(), 7); !got.Foreign || !got.Known {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+func TestTheEnvironmentIsReadByName(t *testing.T) {
+	f := newFakeProc(t)
+	f.write("7/environ", "PORT=80\x00SECRET=x\x00MODEL_ID=a=b\x00EMPTY\x00")
+	got := NewScanner(f.root).Environ(t.Context(), 7, []string{"PORT", "MODEL_ID", "EMPTY", "NONE"})
+	if diff := cmp.Diff(map[string]string{"PORT": "80", "MODEL_ID": "a=b"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := NewScanner(f.root).Environ(t.Context(), 8, []string{"PORT"}); len(got) != 0 {
+		t.Errorf("got %v of no process", got)
+	}
+}
+
+func TestStorageThatMayNotBeReadIsUnknown(t *testing.T) {
+	f := newFakeProc(t)
+	f.write("7/io", "rchar: 5\nwchar: 6\nread_bytes: 1048576\nwrite_bytes: 4096\n")
+	if r, w, ok := NewScanner(f.root).Storage(t.Context(), 7); !ok || r != 1048576 || w != 4096 {
+		t.Errorf("got %d, %d, %v", r, w, ok)
+	}
+	if r, w, ok := NewScanner(f.root).Storage(t.Context(), 8); ok {
+		t.Errorf("got %d, %d of no process", r, w)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("7 (a b) S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 100 1000 256 1"))
+	f.Add([]byte(")("))
+	f.Add([]byte("7 () S"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p, _, err := parseStat(line)
+		if err == nil && (p.CPU < 0 || p.Start > 1<<63) {
+			t.Errorf("got %+v", p)
+		}
+		_ = parseCgroup(string(line))
+	})
+}
+
+// BenchmarkScan is the cost of one look at a machine with 300 processes: less than 20 ms are allowed.
+func BenchmarkScan(b *testing.B) {
+	f := newFakeProc(b)
+	for pid := range 300 {
+		f.process(pid+1, 1, 100+pid, "python3", "/usr/bin/python3", "-m", "something", "--with", "some", "--arguments")
+	}
+	s := NewScanner(f.root)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Scan(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkScanReal is the same on this machine's own processes.
+func BenchmarkScanReal(b *testing.B) {
+	s := NewScanner("")
+	n := 0
+	for b.Loop() {
+		snap, err := s.Scan(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		n = len(snap.Processes)
+	}
+	b.ReportMetric(float64(n), "processes")
+}
