@@ -1,0 +1,235 @@
+package gpu
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeLibrary stands in for NVML.
+type fakeLibrary struct {
+	devices []reading
+	failing error
+}
+
+func (l *fakeLibrary) Count() (int, error) { return len(l.devices), l.failing }
+
+func (l *fakeLibrary) Device(i int, since time.Time) (reading, error) {
+	if age := time.Since(since); age < time.Second || age > 5*time.Second {
+		return reading{}, errors.New("samples are wanted of no sensible time")
+	}
+	return l.devices[i], l.failing
+}
+
+const gib = 1 << 30
+
+func mem(n uint64) *uint64   { return &n }
+func pct(n float64) *float64 { return &n }
+func busyDevice(u float64) Device {
+	return Device{Name: "H200", Utilization: &u, MemoryTotal: mem(140 * gib)}
+}
+
+func TestWhatAProcessUsesOfADevice(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		device reading
+		want   []Usage
+	}{
+		{"nobody", reading{Device: busyDevice(0), processes: []processMemory{}}, nil},
+		{"a sampled process was as busy as its newest sample",
+			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}},
+				samples: []processSample{{7, 2, 60}, {7, 1, 10}, {8, 1, 30}, {9, 3, 99}}},
+			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(60)}, {PID: 8, Memory: mem(gib), Utilization: pct(30)}}},
+		{"one without sample beside others was idle",
+			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}}, samples: []processSample{{7, 1, 90}}},
+			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(90)}, {PID: 8, Memory: mem(gib), Utilization: pct(0)}}},
+		{"the only one keeps the device busy, sampled or not",
+			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}}, samples: []processSample{}},
+			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(90)}}},
+		{"without samples the only one is known by its device",
+			reading{Device: busyDevice(0), processes: []processMemory{{7, nil}}},
+			[]Usage{{PID: 7, Utilization: pct(0)}}},
+		{"without samples several are unknown",
+			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}}},
+			[]Usage{{PID: 7, Memory: mem(gib)}, {PID: 8, Memory: mem(gib)}}},
+		{"without any utilization it is unknown, not 0",
+			reading{Device: Device{Name: "MIG"}, processes: []processMemory{{7, mem(gib)}}},
+			[]Usage{{PID: 7, Memory: mem(gib)}}},
+		{"a sample beyond 100 is none",
+			reading{Device: busyDevice(50), processes: []processMemory{{7, mem(gib)}}, samples: []processSample{{7, 1, 4000}}},
+			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(50)}}},
+		{"a process with compute and graphics is one",
+			reading{Device: busyDevice(5), processes: []processMemory{{7, mem(gib)}, {7, mem(2 * gib)}, {7, nil}}},
+			[]Usage{{PID: 7, Memory: mem(2 * gib), Utilization: pct(5)}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := (&nvmlReader{lib: &fakeLibrary{devices: []reading{c.device}}}).Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got.Usages); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDevicesKeepTheirNumbers(t *testing.T) {
+	lib := &fakeLibrary{devices: []reading{
+		{Device: busyDevice(1), processes: []processMemory{{7, mem(gib)}}},
+		{Device: busyDevice(2)},
+		{Device: busyDevice(3), processes: []processMemory{{7, mem(gib)}}},
+	}}
+	got, err := (&nvmlReader{lib: lib}).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Devices) != 3 || got.Devices[2].Index != 2 || *got.Devices[2].Utilization != 3 {
+		t.Errorf("got %+v", got.Devices)
+	}
+	want := []Usage{{PID: 7, Device: 0, Memory: mem(gib), Utilization: pct(1)}, {PID: 7, Device: 2, Memory: mem(gib), Utilization: pct(3)}}
+	if diff := cmp.Diff(want, got.Usages); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]int{1}, got.Hidden); diff != "" {
+		t.Errorf("devices that do not tell, -want +got:\n%s", diff)
+	}
+}
+
+func TestADriverThatFailsIsAnErrorAndNotAMachineWithoutGPUs(t *testing.T) {
+	lost := errors.New("GPU is lost")
+	if got, err := (&nvmlReader{lib: &fakeLibrary{devices: make([]reading, 1), failing: lost}}).Read(t.Context()); !errors.Is(err, lost) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+const (
+	smiDevicesOut = `0, GPU-aa, NVIDIA H200, 143771, 1024, 37, 41, 118.53, 9.0
+1, GPU-bb, "NVIDIA A100, MIG", 81920, [N/A], [N/A], [Not Supported], [Unknown Error], 8.0
+`
+	smiProcessesOut = "GPU-aa, 4711, 900\nGPU-aa, [Not Found], 3\nGPU-bb, 4712, [N/A]\nGPU-bb, 4713, 7\nGPU-cc, 1, 1\n"
+)
+
+// fakeSMI answers like nvidia-smi, and counts.
+type fakeSMI struct {
+	asked     int
+	oldDriver bool
+	failing   error
+}
+
+func (f *fakeSMI) run(_ context.Context, args ...string) ([]byte, error) {
+	f.asked++
+	switch what := args[0]; {
+	case f.failing != nil:
+		return nil, f.failing
+	case strings.HasPrefix(what, "--query-compute-apps"):
+		return []byte(smiProcessesOut), nil
+	case f.oldDriver && strings.Contains(what, "compute_cap"):
+		return []byte(`Field "compute_cap" is not a valid field to query.`), &exec.ExitError{}
+	case f.oldDriver:
+		return []byte(strings.ReplaceAll(strings.ReplaceAll(smiDevicesOut, ", 9.0\n", "\n"), ", 8.0\n", "\n")), nil
+	}
+	return []byte(smiDevicesOut), nil
+}
+
+func TestNvidiaSMI(t *testing.T) {
+	fake := &fakeSMI{}
+	got, err := (&smiReader{run: fake.run}).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mib = 1 << 20
+	want := Reading{
+		Devices: []Device{
+			{Index: 0, Name: "NVIDIA H200", MemoryTotal: mem(143771 * mib), MemoryUsed: mem(1024 * mib), Utilization: pct(37),
+				Temperature: pct(41), Power: pct(118.53), ComputeCapability: "9.0"},
+			{Index: 1, Name: "NVIDIA A100, MIG", MemoryTotal: mem(81920 * mib), ComputeCapability: "8.0"},
+		},
+		Usages: []Usage{
+			{PID: 4711, Device: 0, Memory: mem(900 * mib), Utilization: pct(37)},
+			{PID: 4712, Device: 1},
+			{PID: 4713, Device: 1, Memory: mem(7 * mib)},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestNvidiaSMIOfOldDrivers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSMI{oldDriver: true}
+		r := &smiReader{run: fake.run}
+		got, err := r.Read(t.Context())
+		if err != nil || len(got.Devices) != 2 || got.Devices[0].ComputeCapability != "" {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		fake.asked = 0
+		time.Sleep(smiEvery)
+		if _, err := r.Read(t.Context()); err != nil || fake.asked != 2 {
+			t.Errorf("asked %d times after it was known that compute_cap is not, want 2; %v", fake.asked, err)
+		}
+	})
+}
+
+func TestNvidiaSMIIsNotStartedEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := &fakeSMI{}
+		r := &smiReader{run: fake.run}
+		for range 10 {
+			if _, err := r.Read(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if want := 2 * 4; fake.asked != want {
+			t.Errorf("started %d times in 10 s, want %d", fake.asked, want)
+		}
+	})
+}
+
+func TestNvidiaSMIThatFailsIsAnError(t *testing.T) {
+	for _, failing := range []error{exec.ErrNotFound, &exec.ExitError{}, context.DeadlineExceeded} {
+		if got, err := (&smiReader{run: (&fakeSMI{failing: failing}).run}).Read(t.Context()); err == nil {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+func FuzzParseSMI(f *testing.F) {
+	f.Add([]byte(smiDevicesOut), []byte(smiProcessesOut))
+	f.Add([]byte("No devices were found\n"), []byte("\"\n"))
+	f.Add([]byte("0, a, b, 1e300, -5, NaN, Inf, x"), []byte(",,\n"))
+	f.Fuzz(func(t *testing.T, devices, processes []byte) {
+		got, index, err := parseSMIDevices(devices)
+		if err != nil {
+			return
+		}
+		for _, d := range got.Devices {
+			if d.Index < 0 || d.Utilization != nil && !(*d.Utilization >= 0 && *d.Utilization <= 100) {
+				t.Errorf("got %+v", d)
+			}
+		}
+		usages, _ := parseSMIProcesses(processes, index, got.Devices)
+		for _, u := range usages {
+			if u.PID <= 0 {
+				t.Errorf("got %+v", u)
+			}
+		}
+	})
+}
+
+func TestAMachineWithoutADriverHasNoGPUs(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if r, err := Open(t.Context()); err == nil {
+		t.Skipf("this machine has a driver: %T", r)
+	} else if !errors.Is(err, ErrAbsent) {
+		t.Errorf("got %v", err)
+	}
+}
