@@ -1,0 +1,273 @@
+package graphqlhttp_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"waggle/internal/graphqlexec"
+	"waggle/internal/graphqlexec/exectest"
+	"waggle/internal/graphqlhttp"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(int) { http.DefaultClient.CloseIdleConnections() }))
+}
+
+type server struct {
+	*graphqlhttp.Handler
+	log  *exectest.Log
+	exec *graphqlexec.Executor
+	url  string
+}
+
+func newServer(t *testing.T, cfg graphqlhttp.Config) *server {
+	t.Helper()
+	log := &exectest.Log{}
+	exec := graphqlexec.New(exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: log}}),
+		graphqlexec.Config{Code: exectest.Code, Introspection: func(context.Context) bool { return true }})
+	h := graphqlhttp.New(exec, cfg)
+	ts := httptest.NewUnstartedServer(h)
+	ts.Config.ReadTimeout = time.Second // Streams must outlive it.
+	ts.Start()
+	t.Cleanup(func() {
+		h.Drain()
+		ts.Close()
+		if got := exec.Stats().Groups; got != 0 {
+			t.Errorf("%d groups are left", got)
+		}
+	})
+	return &server{Handler: h, log: log, exec: exec, url: ts.URL}
+}
+
+func (s *server) do(t *testing.T, method, body string, header ...string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
+}
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlhttp.Config{MaxBodyBytes: 300})
+	const (
+		json     = "application/json"
+		response = "application/graphql-response+json"
+		echo     = `{"query":"{echo(text:\"a\")}"}`
+		echoed   = `{"data":{"echo":"a"}}`
+		invalid  = `{"query":"{secretOfTheClient}"}`
+		inErrors = `{"errors":[{"message":`
+	)
+	f := func(method, contentType, accept, body string, status int, wantType, want string) {
+		t.Helper()
+		header := []string{}
+		if contentType != "" {
+			header = append(header, "Content-Type", contentType)
+		}
+		if accept != "" {
+			header = append(header, "Accept", accept)
+		}
+		resp := s.do(t, method, body, header...)
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != status || resp.Header.Get("Content-Type") != wantType+"; charset=utf-8" || !strings.HasPrefix(string(got), want) {
+			t.Errorf("%s %s accept %q %s\n got %d %s %s\nwant %d %s %s", method, contentType, accept, body,
+				resp.StatusCode, resp.Header.Get("Content-Type"), got, status, wantType, want)
+		}
+	}
+	f("POST", json, "", echo, 200, json, echoed)
+	f("POST", json, "*/*", echo, 200, json, echoed)
+	f("POST", json, "application/*;q=0.5", echo, 200, json, echoed)
+	f("POST", json, response, echo, 200, response, echoed)
+	f("POST", json, response+", "+json+";q=0.9", echo, 200, response, echoed)
+	f("POST", json, json+";q=0.1, "+response+";q=0.2", echo, 200, response, echoed)
+	f("POST", json, json+"; charset=utf-8", echo, 200, json, echoed)
+	f("POST", json+"; charset=UTF-8", response, echo, 200, response, echoed)
+	f("POST", json, json, invalid, 200, json, inErrors)
+	f("POST", json, response, invalid, 400, response, inErrors)
+	f("POST", json, response, `{"query":"{fail(kind:\"x\")}"}`, 200, response, inErrors+`"internal error`)
+
+	f("GET", "", "", "", 405, json, inErrors+`"send GraphQL requests by POST"`)
+	f("PUT", json, "", echo, 405, json, inErrors+`"send GraphQL requests by POST"`)
+	f("POST", json, "text/html", echo, 406, json, inErrors+`"accept `)
+	f("POST", json, json+"; charset=utf-16", echo, 406, json, inErrors+`"accept `)
+	f("POST", json, json+";q=0", echo, 406, json, inErrors+`"accept `)
+	f("POST", "", "", echo, 415, json, inErrors+`"the content type must be`)
+	f("POST", "text/plain", "", echo, 415, json, inErrors+`"the content type must be`)
+	f("POST", "application/x-www-form-urlencoded", "", "query={a}", 415, json, inErrors+`"the content type must be`)
+	f("POST", "multipart/form-data; boundary=x", "", echo, 415, json, inErrors+`"the content type must be`)
+	f("POST", json+"; charset=latin1", "", echo, 415, json, inErrors+`"the content type must be`)
+	f("POST", json, "", strings.Repeat(" ", 300)+echo, 413, json, inErrors+`"the body must have at most 300 bytes"`)
+	f("POST", json, "", `{"query`, 400, json, inErrors+`"the request must be a JSON object"`)
+	f("POST", json, "", echo+`x`, 400, json, inErrors+`"the request must be a JSON object"`)
+	f("POST", json, "", `[`+echo+`]`, 400, json, inErrors+`"batches are not supported`)
+	f("POST", json, "", `{}`, 400, json, inErrors+`"query is missing"`)
+	f("POST", json, response, `{"query":"subscription{size}"}`, 400, response, inErrors+`"a subscription has more than one answer: send it over a WebSocket`)
+	f("POST", json, json, `{"query":"subscription{size}"}`, 200, json, inErrors+`"a subscription has more than one answer: send it over a WebSocket`)
+
+	if got := s.do(t, "GET", "").Header.Get("Allow"); got != "POST" {
+		t.Errorf("Allow: %q", got)
+	}
+	if got := s.Stats(); got.Requests != 29 || got.Refused != 16 || got.Invalid != 4 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+// events opens a stream; the function returned gives its next lines up to an empty one, joined by "|".
+func (s *server) events(t *testing.T, ctx context.Context, query string) func() string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "text/event-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	return func() string {
+		var got []string
+		for lines.Scan() && lines.Text() != "" {
+			got = append(got, lines.Text())
+		}
+		if lines.Err() != nil {
+			return lines.Err().Error()
+		}
+		return strings.Join(got, "|")
+	}
+}
+
+func wantEvents(t *testing.T, next func() string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if got := next(); got != w {
+			t.Fatalf("got %q, want %q", got, w)
+		}
+	}
+}
+
+func TestEventStream(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlhttp.Config{})
+	f := func(query string, want ...string) {
+		t.Helper()
+		next := s.events(t, t.Context(), query)
+		wantEvents(t, next, append(append([]string{":"}, want...), "event: complete|data: ", "")...)
+	}
+	f(`{echo(text:"a")}`, `event: next|data: {"data":{"echo":"a"}}`)
+	f(`subscription{count(to:2)}`, `event: next|data: {"data":{"count":1}}`, `event: next|data: {"data":{"count":2}}`)
+	f(`{`, `event: next|data: {"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":2}],"extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}`)
+	f(`subscription{broken(kind:"public")}`, `event: next|data: {"errors":[{"message":"cannot: that is not possible on Sundays","path":["broken"],"locations":[{"line":1,"column":14}],"extensions":{"code":"UNAVAILABLE"}}]}`)
+
+	ctx, leave := context.WithCancel(t.Context())
+	next := s.events(t, ctx, `subscription{size}`)
+	wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
+	s.log.Append("a")
+	wantEvents(t, next, `event: next|data: {"data":{"size":1}}`)
+	leave()
+	for s.Stats().Streams > 0 {
+		<-time.After(time.Millisecond)
+	}
+}
+
+func TestAStreamOutlivesTheReadTimeoutAndIsPinged(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlhttp.Config{PingInterval: 400 * time.Millisecond})
+	next := s.events(t, t.Context(), `subscription{changes{revision}}`)
+	wantEvents(t, next, ":", `event: next|data: {"data":{"changes":{"revision":0}}}`, ":", ":", ":", ":")
+	s.log.Append("a")
+	wantEvents(t, next, `event: next|data: {"data":{"changes":{"revision":1}}}`)
+}
+
+func TestStreamsEnd(t *testing.T) {
+	t.Parallel()
+	t.Run("when the server drains", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, graphqlhttp.Config{})
+		next := s.events(t, t.Context(), `subscription{size}`)
+		wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
+		s.Drain()
+		wantEvents(t, next, "")
+		resp := s.do(t, "POST", `{"query":"subscription{size}"}`, "Content-Type", "application/json", "Accept", "text/event-stream")
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d after drain", resp.StatusCode)
+		}
+	})
+	t.Run("when the credentials expire", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, graphqlhttp.Config{Scope: func(context.Context) (string, time.Time) {
+			return "x", time.Now().Add(100 * time.Millisecond)
+		}})
+		wantEvents(t, s.events(t, t.Context(), `subscription{size}`), ":", `event: next|data: {"data":{"size":0}}`, "")
+	})
+	t.Run("not beyond their number", func(t *testing.T) {
+		t.Parallel()
+		s := newServer(t, graphqlhttp.Config{MaxStreams: 1})
+		wantEvents(t, s.events(t, t.Context(), `subscription{size}`), ":")
+		resp := s.do(t, "POST", `{"query":"subscription{size}"}`, "Content-Type", "application/json", "Accept", "text/event-stream")
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("status %d for one stream too many", resp.StatusCode)
+		}
+	})
+}
+
+func TestGetWhereItIsAllowed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlhttp.Config{AllowGet: true})
+	base := s.url
+	f := func(query string, status int, want string) {
+		t.Helper()
+		s.url = base + "/?" + query
+		resp := s.do(t, "GET", "")
+		got, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != status || !strings.Contains(string(got), want) {
+			t.Errorf("%s: %d %s, want %d %s", query, resp.StatusCode, got, status, want)
+		}
+	}
+	f(`query=query($t:String!){echo(text:$t)}&variables={"t":"b"}`, 200, `{"data":{"echo":"b"}}`)
+	f(`query={echo(text:"a")}&variables=x`, 400, `variables must be JSON`)
+	f(`query={echo(text:"a")}&variables=[]`, 400, `variables must be an object`)
+	f(``, 400, `query is missing`)
+	f(`query=mutation{append(text:"a")}`, 405, `send mutations by POST`)
+	f(`query=subscription{size}`, 200, `a subscription has more than one answer`)
+	if _, rev, _ := s.log.Since(0); rev != 0 {
+		t.Error("a GET has changed something")
+	}
+}
+
+func TestTheStockClientWorksUnmodified(t *testing.T) {
+	s := newServer(t, graphqlhttp.Config{})
+	exectest.RunNode(t, "client.mjs", s.url)
+}
+
+// The three audits of GET are of level MAY; without AllowGet they are notices and the other 58 pass.
+func TestTheAuditsOfGraphQLOverHTTPPass(t *testing.T) {
+	exectest.RunNode(t, "audit.mjs", newServer(t, graphqlhttp.Config{AllowGet: true}).url, "61")
+	exectest.RunNode(t, "audit.mjs", newServer(t, graphqlhttp.Config{}).url, "58")
+}
