@@ -23,6 +23,9 @@ import (
 	"waggle/client"
 	"waggle/graph"
 	"waggle/internal/agent"
+	"waggle/internal/graphqlexec"
+	"waggle/internal/graphqlhttp"
+	"waggle/internal/graphqlws"
 	"waggle/internal/httpserver"
 	"waggle/registry"
 	"waggle/web"
@@ -123,8 +126,9 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
-	mux.Handle("/graphql", temporaryGraphQL(&graph.Resolver{Registry: reg, Version: version()}))
-	server := httpserver.New(httpserver.Config{Policy: policy, Logger: log.With("component", "http")}, mux)
+	api := newAPI(reg, policy, log.With("component", "graphql"))
+	mux.Handle("/graphql", api)
+	server := httpserver.New(httpserver.Config{Policy: policy, Drain: api.drain, Logger: log.With("component", "http")}, mux)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return unlessDone(ctx, reg.Run(ctx)) })
@@ -143,6 +147,41 @@ func unlessDone(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
+}
+
+// api is GraphQL on one path: sockets, posts and event streams over one executor.
+type api struct {
+	sockets *graphqlws.Handler
+	posts   *graphqlhttp.Handler
+}
+
+func newAPI(reg *registry.TelemetryRegistry, policy *httpserver.Policy, log *slog.Logger) *api {
+	resolver := &graph.Resolver{Registry: reg, Version: version()}
+	exec := graphqlexec.New(graph.NewExecutableSchema(graph.Config{Resolvers: resolver}), graphqlexec.Config{
+		Introspection: func(context.Context) bool { return true }, // nobody is let in yet who might not read everything
+		Code:          graph.ErrorCode,
+		Begin:         resolver.Begin,
+		Logger:        log,
+	})
+	return &api{
+		sockets: graphqlws.New(exec, graphqlws.Config{CheckOrigin: policy.AllowsOrigin, Logger: log}),
+		posts:   graphqlhttp.New(exec, graphqlhttp.Config{}),
+	}
+}
+
+// ServeHTTP answers a post or an event stream, or makes the connection a socket.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if graphqlws.IsUpgrade(r) {
+		a.sockets.ServeHTTP(w, r)
+		return
+	}
+	a.posts.ServeHTTP(w, r)
+}
+
+// drain ends sockets and event streams.
+func (a *api) drain(ctx context.Context) {
+	a.posts.Drain()
+	_ = a.sockets.Drain(ctx) // those that did not go by themselves were cut
 }
 
 // reportHere reports this machine through the same door as every other.

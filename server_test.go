@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
+)
+
+// program is the real binary, serving on a port of its own.
+type program struct {
+	address string // host:port
+	cmd     *exec.Cmd
+	ended   chan error
+}
+
+// start builds and runs `waggle serve` and waits until it says where it listens.
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "waggle")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build: %s\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{cmd: cmd, ended: make(chan error, 1)}
+	address := make(chan string, 1)
+	go func() {
+		page := regexp.MustCompile(`page=http://([^/]+)/`)
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			if m := page.FindStringSubmatch(lines.Text()); m != nil {
+				address <- m[1]
+			}
+		}
+		p.ended <- cmd.Wait()
+	}()
+	select {
+	case p.address = <-address:
+	case err := <-p.ended:
+		t.Fatalf("the server ended at once: %v", err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return p
+}
+
+func (p *program) url(path string) string { return "http://" + p.address + path }
+
+// ask sends an operation and returns the answer's data.
+func (p *program) ask(t *testing.T, query string, variables map[string]any) map[string]any {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(p.url("/graphql"), "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct {
+		Data   map[string]any
+		Errors []any
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Errors != nil {
+		t.Fatalf("errors: %v", answer.Errors)
+	}
+	return answer.Data
+}
+
+// eventually polls the server, as a person would, until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("%s: not within 20 s", what)
+		case <-again.C:
+		}
+	}
+}
+
+func TestThisMachineAppearsInTheFleet(t *testing.T) {
+	p := start(t, "--hive-id", "here")
+	eventually(t, "this machine is ONLINE with its processor", func() bool {
+		data := p.ask(t, `{ hive(id: "here") { liveness devices { kind memoryTotalMb } } }`, nil)
+		hive, ok := data["hive"].(map[string]any)
+		if !ok || hive["liveness"] != "ONLINE" {
+			return false
+		}
+		for _, d := range hive["devices"].([]any) {
+			if d := d.(map[string]any); d["kind"] == "CPU" && d["memoryTotalMb"] != nil {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestRequestsThatAreNoneOfOurs(t *testing.T) {
+	p := start(t, "--no-agent", "--allow-origin", "https://dashboard.example")
+	for _, tt := range []struct {
+		name   string
+		method string
+		path   string
+		header map[string]string
+		body   string
+		want   int
+	}{
+		{"another host's name, as in DNS rebinding", "POST", "/graphql", map[string]string{"Host": "evil.example", "Content-Type": "application/json"}, `{"query":"{ server { version } }"}`, http.StatusMisdirectedRequest},
+		{"a page of another origin", "POST", "/graphql", map[string]string{"Origin": "https://evil.example", "Content-Type": "application/json"}, `{"query":"{ server { version } }"}`, http.StatusForbidden},
+		{"a page of an allowed origin", "POST", "/graphql", map[string]string{"Origin": "https://dashboard.example", "Content-Type": "application/json"}, `{"query":"{ server { version } }"}`, http.StatusOK},
+		{"a query by GET", "GET", "/graphql?query={server{version}}", nil, "", http.StatusMethodNotAllowed},
+		{"a form", "POST", "/graphql", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "query={server{version}}", http.StatusUnsupportedMediaType},
+		{"a body of more than 1 MiB", "POST", "/graphql", map[string]string{"Content-Type": "application/json"}, `{"query":"` + strings.Repeat(" ", 1<<20) + `{ server { version } }"}`, http.StatusRequestEntityTooLarge},
+		{"alive", "GET", "/healthz", nil, "", http.StatusOK},
+		{"ready", "GET", "/readyz", nil, "", http.StatusOK},
+		{"the page", "GET", "/", nil, "", http.StatusOK},
+		{"the playground", "GET", "/playground/", nil, "", http.StatusOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(t.Context(), tt.method, p.url(tt.path), strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, v := range tt.header {
+				req.Header.Set(k, v)
+			}
+			if host := req.Header.Get("Host"); host != "" {
+				req.Host = host
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != tt.want {
+				t.Errorf("status %d, want %d", resp.StatusCode, tt.want)
+			}
+		})
+	}
+}
+
+func TestAnAddressThatOthersCanReachNeedsInsecure(t *testing.T) {
+	var stderr bytes.Buffer
+	if code := run(t.Context(), []string{"--listen", "0.0.0.0:0"}, io.Discard, &stderr); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if !strings.Contains(stderr.String(), "--insecure") {
+		t.Errorf("the error does not say what to do: %s", stderr.String())
+	}
+}
+
+func TestTwoServersRunInOneProcess(t *testing.T) {
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		out, in := io.Pipe()
+		code := make(chan int, 1)
+		go func() {
+			code <- run(ctx, []string{"--listen", "127.0.0.1:0", "--no-agent"}, io.Discard, in)
+			_ = in.Close()
+		}()
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() || !strings.Contains(lines.Text(), "waggle is up") {
+			t.Fatalf("first line %q", lines.Text())
+		}
+		t.Cleanup(func() {
+			cancel()
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			if c := <-code; c != 0 {
+				t.Errorf("exit code %d, want 0", c)
+			}
+		})
+	}
+}
+
+func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
+	p := start(t, "--no-agent")
+	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
+	ws, resp, err := dialer.DialContext(t.Context(), "ws://"+p.address+"/graphql", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	defer func() { _ = ws.Close() }()
+	for _, message := range []string{
+		`{"type":"connection_init"}`,
+		`{"type":"subscribe","id":"1","payload":{"query":"subscription { changes { revision reset complete } }"}}`,
+	} {
+		if err := ws.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ws.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = ws.ReadMessage()
+	if closed, ok := errors.AsType[*websocket.CloseError](err); !ok || closed.Code != websocket.CloseServiceRestart {
+		t.Errorf("the socket ended by %v, want close code 1012", err)
+	}
+	if err := <-p.ended; err != nil {
+		t.Errorf("the server ended by %v, want exit code 0", err)
+	}
+}
+
+// TestREADME runs every command block of the README that talks to the server, and compares its answer with the one that is shown.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--no-agent")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```(?:\n\n```json\n(.*?)```)?").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("%d command blocks, want at least 3", len(blocks))
+	}
+	answers := make([]string, len(blocks))
+	for range 2 { // what one block shows may need what a later one sends
+		for i, block := range blocks {
+			command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.address))
+			out, err := command.Output()
+			if err != nil && !strings.Contains(block[1], "--max-time") {
+				t.Fatalf("%s\n%v", block[1], err)
+			}
+			answers[i] = string(out)
+		}
+	}
+	for i, block := range blocks {
+		if want := strings.TrimSpace(block[2]); want != "" {
+			if diff := cmp.Diff(want, strings.TrimSpace(answers[i])); diff != "" {
+				t.Errorf("the README shows another answer (-shown +got):\n%s", diff)
+			}
+		} else if !strings.Contains(answers[i], `"reset":"INITIAL"`) {
+			t.Errorf("no snapshot in %q", answers[i])
+		}
+	}
+}
