@@ -176,3 +176,103 @@ vllm:num_requests_waiting{engine="0",model_name="meta-llama/Llama-3.1-8B"} 7.0
 		t.Errorf("the next one is of the same incarnation; -first +second:\n%s", diff)
 	}
 }
+
+func TestAnEngineThatHangsHidesOnlyItsOwnRequests(t *testing.T) {
+	good := start(t, llamaServer())
+	hung := llamaServer()
+	hung.Routes["/slots"], hung.Busy = "HANG", false
+	stuck := start(t, hung)
+	to := newServer(t)
+	runAgent(t, to, good, stuck)
+	got := to.await(t, func(in *client.HeartbeatInput) bool {
+		return *in.Sequence > 5 && len(in.Workers) == 2 && in.Workers[0].RequestsRunning != nil
+	})
+	w := got.Workers[1]
+	if w.RequestsRunning != nil || w.RequestsQueued != nil {
+		t.Errorf("got requests %v, %v of an engine that hangs", w.RequestsRunning, w.RequestsQueued)
+	}
+	if w.Model == nil || w.RssMb == nil || got.Hive.HealthStatus != client.HealthStatusHealthy {
+		t.Errorf("all else is known; got %+v", w)
+	}
+}
+
+func TestAnEngineThatDiesIsGoneAndTheOthersStay(t *testing.T) {
+	stays, dies := start(t, llamaServer()), start(t, llamaServer())
+	to := newServer(t)
+	runAgent(t, to, stays, dies)
+	both := to.await(t, func(in *client.HeartbeatInput) bool {
+		return len(in.Workers) == 2 && in.Workers[0].RequestsRunning != nil && in.Workers[1].RequestsRunning != nil
+	})
+	if both.Workers[0].Group != both.Workers[1].Group || both.Workers[0].Instance == both.Workers[1].Instance {
+		t.Errorf("two of one group are told apart by their instance; got %s and %s", both.Workers[0].Instance, both.Workers[1].Instance)
+	}
+	if err := dies.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	after := to.await(t, func(in *client.HeartbeatInput) bool { return *in.Sequence > *both.Sequence && len(in.Workers) == 1 })
+	if got := deref(after.Workers[0].Pid); got != stays.Process.Pid {
+		t.Errorf("pid %d is left, want %d", got, stays.Process.Pid)
+	}
+}
+
+func TestAnEngineThatLoadsHasNoModelUntilItServes(t *testing.T) {
+	loading := llamaServer()
+	loading.Routes["/health"] = "503"
+	e := start(t, loading)
+	to := newServer(t)
+	runAgent(t, to, e)
+	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 && in.Workers[0].Model == nil })
+	if w := got.Workers[0]; w.Endpoint != nil || w.RequestsRunning != nil || deref(w.Pid) != e.Process.Pid {
+		t.Errorf("got %+v", w)
+	}
+}
+
+func TestOllamaWithItsRunners(t *testing.T) {
+	e := start(t, fake{
+		Args: []string{"/usr/local/bin/ollama", "serve"}, Env: []string{"OLLAMA_HOST=127.0.0.1:PORT"},
+		Routes: map[string]string{
+			"/api/ps":   `{"models":[{"name":"llama3.2:3b","model":"llama3.2:3b","digest":"a80c","size":2019393189,"size_vram":2019393189}]}`,
+			"/api/show": `{"modelfile":"FROM /root/.ollama/models/blobs/sha256-dde5"}`,
+		},
+		Children: []fake{{Args: []string{"/usr/local/bin/ollama", "runner", "--model", "/root/.ollama/models/blobs/sha256-dde5", "--port", "PORT"}, MB: 64}},
+	})
+	to := newServer(t)
+	runAgent(t, to, e)
+	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 && in.Workers[0].Model != nil })
+	w := got.Workers[0]
+	want := &client.WorkerInput{Group: "ollama", Instance: fmt.Sprintf("%d:llama3.2:3b", e.port), Pid: new(e.pids[1]), Model: new("llama3.2:3b"),
+		Endpoint: new(fmt.Sprintf("http://127.0.0.1:%d", e.port)), VramUsedMb: new(1925)}
+	if deref(w.RssMb) < 64 {
+		t.Errorf("got %d MB, want the 64 MB that the runner touched", deref(w.RssMb))
+	}
+	w.CpuPercent, w.RssMb, w.UptimeSeconds, w.IoReadMbPerSecond, w.IoWriteMbPerSecond = nil, nil, nil, nil, nil
+	if diff := cmp.Diff(want, w); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestOtherMachinesAreNotSentToALoopbackAddress(t *testing.T) {
+	e := start(t, llamaServer())
+	to := newServer(t)
+	c, err := client.New(client.Config{URL: to.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdle()
+	a, err := New(Config{Sender: c, HiveID: "gpu-1", Hostname: "gpu-1.lan", Interval: 100 * time.Millisecond, OpenGPU: noGPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.survey.only = among(e)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- a.Run(ctx) }()
+	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 && in.Workers[0].RequestsRunning != nil })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if w := got.Workers[0]; w.Endpoint != nil || w.Model == nil {
+		t.Errorf("got endpoint %v and model %v of a server that listens at 127.0.0.1", w.Endpoint, w.Model)
+	}
+}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -47,10 +48,10 @@ func mend(text string, limit int, exact bool) string {
 		}
 	}
 	mended := strings.TrimRight(b.String(), "-")
-	if exact && (mended != text || len(mended) > limit) {
+	if exact && (mended == "" || mended != text || len(mended) > limit) {
 		sum := fnv.New32a()
 		_, _ = sum.Write([]byte(text))
-		return fmt.Sprintf("%s-%08x", mended[:min(len(mended), limit-9)], sum.Sum32())
+		return fmt.Sprintf("%s-%08x", cmp.Or(mended[:min(len(mended), limit-9)], "x"), sum.Sum32())
 	}
 	return mended[:min(len(mended), limit)]
 }

@@ -44,7 +44,12 @@ type run struct {
 
 // Run sends heartbeats until ctx ends, and returns nil then. It must be called once.
 func (a *Agent) Run(ctx context.Context) error {
-	r := &run{
+	a.newRun().loop(ctx)
+	return nil
+}
+
+func (a *Agent) newRun() *run {
+	return &run{
 		Config:      a.cfg,
 		incarnation: a.incarnation,
 		cadence:     a.cfg.Interval,
@@ -54,8 +59,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		questions:   newQuestions(a.cfg.SourceTimeout),
 		said:        map[string]string{},
 	}
-	r.loop(ctx)
-	return nil
 }
 
 func (r *run) loop(ctx context.Context) {

@@ -1,0 +1,359 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"waggle/client"
+	"waggle/internal/agent/gpu"
+)
+
+// listener takes heartbeats in a bubble and answers as it is told.
+type listener struct {
+	answer func(n int, input *client.HeartbeatInput) (*client.HeartbeatPayload, error)
+	began  time.Time
+	beats  []*client.HeartbeatInput
+	at     []time.Duration // since the run began
+}
+
+func (l *listener) Heartbeat(_ context.Context, input *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+	l.beats = append(l.beats, input)
+	l.at = append(l.at, time.Since(l.began).Round(time.Millisecond))
+	if l.answer != nil {
+		return l.answer(len(l.beats), input)
+	}
+	return accepted(1000)
+}
+
+func (l *listener) last() *client.HeartbeatInput { return l.beats[len(l.beats)-1] }
+
+func accepted(nextMs int) (*client.HeartbeatPayload, error) {
+	return &client.HeartbeatPayload{Outcome: client.HeartbeatOutcomeAccepted, NextHeartbeatMs: nextMs}, nil
+}
+
+// bubble is a run with sources of the test's making.
+type bubble struct {
+	*listener
+	*run
+	log bytes.Buffer
+}
+
+// live runs an agent in a bubble for a while, and script beside it.
+func live(t *testing.T, prepare func(*bubble), script func(*bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bubble{listener: &listener{}}
+		a, err := New(Config{Sender: b.listener, HiveID: "h", Hostname: "h.lan", OpenGPU: noGPU, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.run = a.newRun()
+		b.processes = newPoller(2*time.Second, func(context.Context) (survey, error) {
+			return survey{workers: []*worker{serving(1, "llm-worker-rbee --model x --port 81")}}, nil
+		})
+		b.gpus = newPoller(2*time.Second, func(context.Context) (gpu.Reading, error) {
+			return gpu.Reading{Devices: []gpu.Device{{Utilization: new(50.0)}}, Usages: []gpu.Usage{{PID: 1, Utilization: new(50.0)}}}, nil
+		})
+		b.host = newPoller(2*time.Second, func(context.Context) (host, error) { return host{name: "CPU", total: 1 << 30}, nil })
+		prepare(b)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		b.began = time.Now()
+		done := make(chan struct{})
+		go func() { b.loop(ctx); close(done) }()
+		script(b)
+		cancel()
+		<-done
+	})
+}
+
+func (b *bubble) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (b *bubble) logged(what string) int { return strings.Count(b.log.String(), what) }
+
+func TestHeartbeatsComeInTheirTime(t *testing.T) {
+	live(t, func(b *bubble) {
+		b.answer = func(int, *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+			time.Sleep(70 * time.Millisecond) // The network's time must not add up.
+			return accepted(1000)
+		}
+	}, func(b *bubble) {
+		b.sleep(time.Minute)
+		if got := len(b.beats); got != 60 {
+			t.Errorf("got %d heartbeats in a minute, want 60", got)
+		}
+		for i, in := range b.beats {
+			if *in.Sequence != i+1 || *in.Incarnation != *b.beats[0].Incarnation {
+				t.Fatalf("heartbeat %d has sequence %d of incarnation %s", i, *in.Sequence, *in.Incarnation)
+			}
+		}
+		if b.at[0] > 200*time.Millisecond {
+			t.Errorf("the first one came after %v", b.at[0])
+		}
+		if got := b.logged("\n"); got != 2 {
+			t.Errorf("a steady state is silent, but there are %d lines:\n%s", got, b.log.String())
+		}
+	})
+}
+
+func TestTheServerSaysHowOften(t *testing.T) {
+	for _, c := range []struct {
+		nextMs int
+		want   time.Duration
+	}{{5000, 5 * time.Second}, {1000, time.Second}, {10, time.Second}, {0, time.Second}, {-5, time.Second}, {1 << 30, time.Minute}} {
+		live(t, func(b *bubble) {
+			b.answer = func(int, *client.HeartbeatInput) (*client.HeartbeatPayload, error) { return accepted(c.nextMs) }
+		}, func(b *bubble) {
+			b.sleep(c.want + 300*time.Millisecond)
+			if len(b.at) != 2 || b.at[1]-b.at[0] != c.want {
+				t.Errorf("nextHeartbeatMs %d: got heartbeats at %v, want them %v apart", c.nextMs, b.at, c.want)
+			}
+		})
+	}
+}
+
+func TestAServerThatIsAwayIsTriedMoreAndMoreSeldom(t *testing.T) {
+	live(t, func(b *bubble) {
+		b.answer = func(n int, _ *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+			if n <= 8 {
+				return nil, errors.New("connection refused")
+			}
+			return accepted(1000)
+		}
+	}, func(b *bubble) {
+		b.sleep(2 * time.Minute)
+		for i, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10, 10} {
+			want *= time.Second
+			if pause := b.at[i+1] - b.at[i]; pause < want/2 || pause > want+time.Millisecond {
+				t.Errorf("pause %d is %v, want %v to %v", i, pause, want/2, want)
+			}
+		}
+		if pause := b.at[10] - b.at[9]; pause != time.Second {
+			t.Errorf("once it is back they come every %v, want 1s", pause)
+		}
+		if down, up := b.logged("not delivered"), b.logged("heartbeats are accepted"); down != 1 || up != 1 {
+			t.Errorf("got %d lines of failure and %d of success, want one of each:\n%s", down, up, b.log.String())
+		}
+		if *b.last().Sequence != len(b.beats) {
+			t.Errorf("a sequence number was used twice: %d for heartbeat %d", *b.last().Sequence, len(b.beats))
+		}
+	})
+}
+
+func TestAServerThatHangsIsGivenUpInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		began := time.Now()
+		a, err := New(Config{HiveID: "h", Hostname: "h", OpenGPU: noGPU, Sender: senderFunc(func(ctx context.Context) (*client.HeartbeatPayload, error) {
+			at = append(at, time.Since(began))
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := a.newRun()
+		r.processes = newPoller(time.Second, func(context.Context) (survey, error) { return survey{}, nil })
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		r.loop(ctx)
+		if len(at) < 3 || at[1]-at[0] > 4*time.Second+time.Millisecond {
+			t.Errorf("got attempts at %v, want each given up after 3 s", at)
+		}
+	})
+}
+
+type senderFunc func(context.Context) (*client.HeartbeatPayload, error)
+
+func (f senderFunc) Heartbeat(ctx context.Context, _ *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+	return f(ctx)
+}
+
+func TestAConflictIsLoggedOncePerTransition(t *testing.T) {
+	live(t, func(b *bubble) {
+		b.answer = func(n int, _ *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+			p, _ := accepted(1000)
+			if n/10%2 == 1 { // 10 to 19, 30 to 39
+				p.Outcome, p.Warnings = client.HeartbeatOutcomeConflict, []string{"another agent is alive"}
+			}
+			return p, nil
+		}
+	}, func(b *bubble) {
+		b.sleep(45 * time.Second)
+		if got := b.logged("level=ERROR"); got != 2 {
+			t.Errorf("logged %d times, want 2:\n%s", got, b.log.String())
+		}
+		if got := b.logged("heartbeats are accepted"); got != 3 {
+			t.Errorf("its end is logged %d times, want 3 with the start:\n%s", got, b.log.String())
+		}
+	})
+}
+
+// stuck ignores its deadline, as a call into a hanging driver does, once hang is set.
+func stuck[T any](p *poller[T], hang *bool) (_ *poller[T], release chan struct{}) {
+	release = make(chan struct{})
+	return newPoller(p.timeout, func(ctx context.Context) (T, error) {
+		if *hang {
+			<-release
+		}
+		return p.read(ctx)
+	}), release
+}
+
+func TestAStuckSourceDelaysNoHeartbeat(t *testing.T) {
+	hang, release := false, (chan struct{})(nil)
+	live(t, func(b *bubble) { b.gpus, release = stuck(b.gpus, &hang) }, func(b *bubble) {
+		b.sleep(2500 * time.Millisecond)
+		if w := b.last().Workers[0]; w.GpuUtilizationPercent == nil || *w.GpuUtilizationPercent != 50 {
+			t.Fatalf("got %+v", w)
+		}
+		hang = true
+		b.sleep(4 * time.Second) // The newest figures are not yet five heartbeats old.
+		if w := b.last().Workers[0]; w.GpuUtilizationPercent == nil {
+			t.Error("figures of a moment ago were dropped")
+		}
+		if h := b.last().Hive; h.HealthStatus != client.HealthStatusDegraded || h.HealthReason == nil || *h.HealthReason != "GPUs: no answer within 2s" {
+			t.Errorf("got health %+v", h)
+		}
+		b.sleep(4 * time.Second)
+		if w := b.last().Workers[0]; w.GpuUtilizationPercent != nil || w.RssMb == nil {
+			t.Errorf("got GPU utilization %v of long ago; resident memory %v", w.GpuUtilizationPercent, w.RssMb)
+		}
+		if d := b.last().Devices; len(d) != 2 || d[0].UtilizationPercent != nil {
+			t.Errorf("the device stays, its figures do not; got %+v", d)
+		}
+		for i := range b.at[1:] {
+			if pause := b.at[i+1] - b.at[i]; pause != time.Second {
+				t.Fatalf("heartbeats came at %v", b.at)
+			}
+		}
+		hang = false
+		close(release)
+		b.sleep(2 * time.Second)
+		if h := b.last().Hive; h.HealthStatus != client.HealthStatusHealthy || h.HealthReason != nil {
+			t.Errorf("it works again, but health is %+v", h)
+		}
+		if got := b.logged("source=GPUs"); got != 2 {
+			t.Errorf("logged %d times, want twice:\n%s", got, b.log.String())
+		}
+	})
+}
+
+func TestAFailedSurveyIsNotReportedAsNoWorkers(t *testing.T) {
+	var failing error
+	live(t, func(b *bubble) {
+		good := b.processes.read
+		b.processes = newPoller(2*time.Second, func(ctx context.Context) (survey, error) {
+			if failing != nil {
+				return survey{}, failing
+			}
+			return good(ctx)
+		})
+	}, func(b *bubble) {
+		b.sleep(2500 * time.Millisecond)
+		before := b.last().Workers
+		failing = errors.New("too many open files")
+		b.sleep(2 * time.Second)
+		if diff := cmp.Diff(before, b.last().Workers); diff != "" {
+			t.Errorf("the workers found last are kept, -before +after:\n%s", diff)
+		}
+		if h := b.last().Hive; h.HealthStatus != client.HealthStatusDegraded || *h.HealthReason != "processes: too many open files" {
+			t.Errorf("got health %+v", h)
+		}
+		b.sleep(time.Minute)
+		w := b.last().Workers
+		if len(w) != 1 || w[0].Instance != "81" || w[0].RssMb != nil || w[0].UptimeSeconds != nil {
+			t.Errorf("the workers stay and lose their figures; got %+v", w)
+		}
+		failing = nil
+		b.sleep(2 * time.Second)
+		if diff := cmp.Diff(before, b.last().Workers); diff != "" {
+			t.Errorf("after it works again, -before +after:\n%s", diff)
+		}
+	})
+}
+
+func TestNothingIsSentBeforeTheProcessesAreKnown(t *testing.T) {
+	failing := true
+	live(t, func(b *bubble) {
+		good := b.processes.read
+		b.processes = newPoller(2*time.Second, func(ctx context.Context) (survey, error) {
+			if failing {
+				return survey{}, errors.New("no proc file system")
+			}
+			return good(ctx)
+		})
+	}, func(b *bubble) {
+		b.sleep(10 * time.Second)
+		if len(b.beats) != 0 {
+			t.Errorf("got %d heartbeats", len(b.beats))
+		}
+		if got := b.logged("no proc file system"); got != 1 {
+			t.Errorf("logged %d times, want once:\n%s", got, b.log.String())
+		}
+		failing = false
+		b.sleep(2 * time.Second)
+		if len(b.beats) == 0 || len(b.last().Workers) != 1 || *b.beats[0].Sequence != 1 {
+			t.Errorf("got %d heartbeats once they are", len(b.beats))
+		}
+	})
+}
+
+func TestDevicesAreLeftAsTheyAreUntilTheGPUsAreKnown(t *testing.T) {
+	hang, release := true, (chan struct{})(nil)
+	live(t, func(b *bubble) { b.gpus, release = stuck(b.gpus, &hang) }, func(b *bubble) {
+		b.sleep(3 * time.Second)
+		if b.last().Devices != nil {
+			t.Errorf("got %+v", b.last().Devices)
+		}
+		close(release)
+		b.sleep(2 * time.Second)
+		if len(b.last().Devices) != 2 {
+			t.Errorf("got %+v", b.last().Devices)
+		}
+	})
+}
+
+func TestASourceThatPanicsIsAFailedSource(t *testing.T) {
+	live(t, func(b *bubble) {
+		b.gpus = newPoller(time.Second, func(context.Context) (gpu.Reading, error) { panic("index out of range") })
+	}, func(b *bubble) {
+		b.sleep(3 * time.Second)
+		if h := b.last().Hive; h.HealthStatus != client.HealthStatusDegraded || !strings.Contains(*h.HealthReason, "GPUs: ") {
+			t.Errorf("got health %+v", h)
+		}
+	})
+}
+
+func TestConfigThatMakesNoSenseIsRefused(t *testing.T) {
+	good := Config{Sender: &listener{}, HiveID: "h", Hostname: "h"}
+	for name, spoil := range map[string]func(*Config){
+		"no sender":       func(c *Config) { c.Sender = nil },
+		"id with a slash": func(c *Config) { c.HiveID = "a/b" },
+		"id too long":     func(c *Config) { c.HiveID = strings.Repeat("a", 129) },
+		"port":            func(c *Config) { c.Port = 65536 },
+		"interval":        func(c *Config) { c.Interval = time.Millisecond },
+		"timeout":         func(c *Config) { c.SendTimeout = -1 },
+	} {
+		cfg := good
+		spoil(&cfg)
+		if _, err := New(cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	a, err := New(Config{Sender: &listener{}})
+	if err != nil || mend(a.HiveID(), maxHiveID, false) != a.HiveID() || a.HiveID() == "" {
+		t.Errorf("got hive id %q, %v", a.HiveID(), err)
+	}
+}
