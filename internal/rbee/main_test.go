@@ -1,0 +1,90 @@
+package rbee
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"waggle/registry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fleet is a real registry behind a real door on a real socket.
+type fleet struct {
+	t    testing.TB
+	reg  *registry.TelemetryRegistry
+	door *Door
+	url  string
+	logs *logBuffer
+}
+
+// open starts a fleet, with the background parts of its door and registry running.
+func open(t testing.TB, cfg Config) *fleet {
+	t.Helper()
+	f := &fleet{t: t, logs: &logBuffer{}}
+	if cfg.Registry == nil {
+		cfg.Registry = registry.New(registry.Config{})
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = f.logs.logger()
+	}
+	f.reg, f.door = cfg.Registry, New(cfg)
+	server := httptest.NewServer(f.door.Handler())
+	f.url = server.URL
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = f.reg.Run(ctx) })
+	running.Go(func() { _ = f.door.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		server.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return f
+}
+
+// post sends a JSON body and returns the status and the body of the answer.
+func (f *fleet) post(path, body string) (int, string) {
+	f.t.Helper()
+	return f.send(http.MethodPost, path, "application/json", strings.NewReader(body))
+}
+
+func (f *fleet) send(method, path, contentType string, body io.Reader) (int, string) {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return resp.StatusCode, string(bytes.TrimSpace(answer))
+}
+
+// hive returns a hive's record, which must be there.
+func (f *fleet) hive(id string) *registry.Hive {
+	f.t.Helper()
+	h := f.reg.Snapshot().Hive(id)
+	if h == nil {
+		f.t.Fatalf("the registry has no hive %s", id)
+	}
+	return h
+}
