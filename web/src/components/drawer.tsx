@@ -221,13 +221,17 @@ function HiveDetail({ id }: { id: string }) {
     <>
       <div className="drawer-tools">
         <StateBadge state={hive.liveness.toLowerCase() as Shown} />
-        {hiveNote(hive) && <span className="note">{hiveNote(hive)}</span>}
         {gone && <span className="note">forgotten; last seen as below</span>}
         <button type="button" className="button" onClick={cordon}>
           {hive.cordoned ? 'Uncordon' : 'Cordon'}
         </button>
         <CopyMenu operation={() => asked} rows={() => [hive]} />
       </div>
+      {hiveNote(hive) && (
+        <p>
+          <span className="note">{hiveNote(hive)}</span>
+        </p>
+      )}
       {hive.workers.length > 0 && (
         <>
           <h3>GPU load, mean of its workers</h3>

@@ -59,6 +59,7 @@ export function LineChart({ label, values, stepMs, unit, most, format = (v) => v
     <figure className={`line-chart ${tone}`}>
       <svg
         viewBox={`0 0 ${width} ${height}`}
+        preserveAspectRatio="none"
         role="img"
         aria-label={`${label}, last ${duration(Math.max(0, span))}: ${newest === undefined ? 'nothing known' : `now ${format(newest)} ${unit}`}`}
         onPointerMove={(event) => {
@@ -72,7 +73,7 @@ export function LineChart({ label, values, stepMs, unit, most, format = (v) => v
         {area && <path className="area" d={area} />}
         {line && <path className="line" d={line} />}
         {at !== null && <path className="cross" d={`M${x(at).toFixed(1)} ${top}V${height - bottom}`} />}
-        {at !== null && shown !== null && <circle className="dot" cx={x(at)} cy={y(shown)} r="3" />}
+        {at !== null && shown !== null && <path className="dot" d={`M${x(at).toFixed(1)} ${y(shown).toFixed(1)}h0`} />}
       </svg>
       <figcaption aria-hidden="true">
         <span>{span > 0 ? `${duration(span)} ago` : ''}</span>

@@ -10,8 +10,12 @@ import { useVirtualRows } from './usevirtualrows'
 export interface Column<R> {
   key: string
   label: string
-  /** Width as CSS grid has it. */
-  width: string
+  /** Least width in pixels. */
+  least: number
+  /** Share of the width that is left over; none: stays at its least. */
+  grow?: number
+  /** On a narrow table the columns with the highest number go first; 0 stays. */
+  drop: number
   /** The name by which the address sorts; none: cannot be sorted. */
   sort?: string
   /** Largest first when sorted for the first time. */
@@ -36,10 +40,24 @@ interface Props<R extends Row> {
 }
 
 const overscan = 4
+const columnGap = 18
+const sidePadding = 24 + 12
+
+/** The columns that fit, without those that matter least. */
+export function fitting<R>(columns: readonly Column<R>[], width: number): readonly Column<R>[] {
+  let kept = columns
+  const needed = () => kept.reduce((sum, c) => sum + c.least + columnGap, sidePadding - columnGap)
+  while (needed() > width) {
+    const last = kept.reduce((a, b) => (b.drop >= a.drop ? b : a))
+    if (last.drop === 0) break
+    kept = kept.filter((c) => c !== last)
+  }
+  return kept
+}
 
 /** Rows of a window: as many as the screen shows, in an order that stands still while somebody reads. */
 export function RowTable<R extends Row>(props: Props<R>) {
-  const { window: rows, columns } = props
+  const { window: rows } = props
   const page = usePage()
   const state = useValue(rows.state)
   const { density } = useValue(page.prefs.prefs)
@@ -47,8 +65,17 @@ export function RowTable<R extends Row>(props: Props<R>) {
   const scroller = useRef<HTMLDivElement>(null)
   const [active, setActive] = useState<number | null>(null)
   const pointerOver = useRef(false)
+  const [width, setWidth] = useState(Number.POSITIVE_INFINITY)
   const id = useId()
   const total = state.total ?? 0
+  const columns = fitting(props.columns, width)
+  useEffect(() => {
+    const element = scroller.current
+    if (!element) return
+    const observer = new ResizeObserver(() => setWidth(element.offsetWidth))
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [])
   const rowHeight = narrow ? 56 : density === 'roomy' ? 40 : 30
 
   const virtual = useVirtualRows(scroller, total, rowHeight)
@@ -131,7 +158,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
     scroller.current?.scrollTo({ top: 0 })
   }
 
-  const grid = { '--columns': columns.map((c) => c.width).join(' ') } as React.CSSProperties
+  const grid = { '--columns': columns.map((c) => (c.grow ? `minmax(${c.least}px, ${c.grow}fr)` : `${c.least}px`)).join(' ') } as React.CSSProperties
   const shown = Array.from({ length: renderTo - renderFrom }, (_, i) => renderFrom + i)
 
   return (

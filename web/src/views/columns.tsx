@@ -45,19 +45,19 @@ export const badge = (w: Pick<Worker, 'activity' | 'liveness'>) => <StateBadge s
 
 /** Columns of the worker table; the first two are always there. */
 export const workerColumns: readonly Column<Worker>[] = [
-  { key: 'state', label: 'State', width: '92px', sort: 'state', cell: badge },
-  { key: 'worker', label: 'Worker', width: 'minmax(150px, 1.3fr)', sort: 'id', cell: workerName },
+  { key: 'state', label: 'State', least: 92, drop: 0, sort: 'state', cell: badge },
+  { key: 'worker', label: 'Worker', least: 150, grow: 1.3, drop: 0, sort: 'id', cell: workerName },
   {
     key: 'model',
     label: 'Model',
-    width: 'minmax(120px, 1.5fr)',
+    least: 120, grow: 1.5, drop: 2,
     sort: 'model',
     cell: (w) => <span title={w.model ?? undefined}>{known(w.model ?? unknown)}</span>,
   },
   {
     key: 'gpu',
     label: 'GPU %',
-    width: '172px',
+    least: 168, drop: 1,
     sort: 'gpu',
     descendingFirst: true,
     numeric: true,
@@ -72,7 +72,7 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'vram',
     label: 'VRAM GB',
-    width: '150px',
+    least: 150, drop: 3,
     sort: 'vram',
     descendingFirst: true,
     numeric: true,
@@ -89,7 +89,7 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'free',
     label: 'Free GB',
-    width: '70px',
+    least: 64, drop: 4,
     sort: 'free',
     descendingFirst: true,
     numeric: true,
@@ -98,24 +98,24 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'cpu',
     label: 'CPU %',
-    width: '64px',
+    least: 56, drop: 8,
     sort: 'cpu',
     descendingFirst: true,
     numeric: true,
     cell: (w) => known(percent(w.cpuPercent)),
   },
-  { key: 'rss', label: 'Memory', width: '76px', numeric: true, cell: (w) => known(megabytes(w.rssMb)) },
-  { key: 'requests', label: 'Requests', width: '76px', numeric: true, cell: requests },
+  { key: 'rss', label: 'Memory', least: 70, drop: 9, numeric: true, cell: (w) => known(megabytes(w.rssMb)) },
+  { key: 'requests', label: 'Requests', least: 70, drop: 5, numeric: true, cell: requests },
   {
     key: 'uptime',
     label: 'Uptime',
-    width: '82px',
+    least: 80, drop: 7,
     sort: 'uptime',
     descendingFirst: true,
     numeric: true,
     cell: (w) => known(duration(w.uptimeSeconds)),
   },
-  { key: 'seen', label: 'Seen', width: '76px', sort: 'seen', descendingFirst: true, numeric: true, cell: (w) => <Age at={w.lastSeenAt} /> },
+  { key: 'seen', label: 'Seen', least: 66, drop: 6, sort: 'seen', descendingFirst: true, numeric: true, cell: (w) => <Age at={w.lastSeenAt} /> },
 ]
 
 /** A worker on a phone: what it is, how it is, what it has. */

@@ -13,7 +13,7 @@ import { Age } from './columns'
 
 type Hive = HiveRowFragment
 
-const mostTiles = 16
+const mostTiles = 10
 
 /** Its workers as tiles: colour for load, the same marks as everywhere for trouble. */
 function Tiles({ hive }: { hive: Hive }) {
@@ -78,7 +78,7 @@ const columns: readonly Column<Hive>[] = [
   {
     key: 'state',
     label: 'State',
-    width: '96px',
+    least: 84, drop: 0,
     sort: 'state',
     descendingFirst: true,
     cell: (h) => <StateBadge state={h.liveness.toLowerCase() as Shown} />,
@@ -86,7 +86,7 @@ const columns: readonly Column<Hive>[] = [
   {
     key: 'hive',
     label: 'Hive',
-    width: 'minmax(150px, 1fr)',
+    least: 150, grow: 1.2, drop: 0,
     sort: 'id',
     cell: (h) => (
       <span className="worker-name" title={`${h.id} (${h.hostname})`}>
@@ -94,19 +94,19 @@ const columns: readonly Column<Hive>[] = [
       </span>
     ),
   },
-  { key: 'host', label: 'Host', width: 'minmax(110px, .8fr)', cell: (h) => <span className="quiet">{h.hostname}</span> },
+  { key: 'host', label: 'Host', least: 90, grow: 0.8, drop: 8, cell: (h) => <span className="quiet">{h.hostname}</span> },
   {
     key: 'gpus',
     label: 'GPUs',
-    width: 'minmax(110px, .9fr)',
+    least: 120, grow: 1, drop: 6,
     cell: (h) => <span title={gpuNames(h)}>{gpuNames(h) || <span className="quiet">{unknown}</span>}</span>,
   },
-  { key: 'tiles', label: 'Workers by load', width: '210px', cell: (h) => <Tiles hive={h} /> },
-  { key: 'workers', label: 'Workers', width: '70px', sort: 'workers', descendingFirst: true, numeric: true, cell: (h) => h.workers.length },
-  { key: 'load', label: 'GPU %', width: '60px', numeric: true, cell: (h) => percent(meanLoad(h)) },
-  { key: 'vram', label: 'VRAM GB', width: '150px', numeric: true, cell: (h) => <Memory hive={h} /> },
-  { key: 'version', label: 'Version', width: '76px', cell: (h) => <span className="quiet">{h.version || unknown}</span> },
-  { key: 'seen', label: 'Seen', width: '76px', sort: 'seen', descendingFirst: true, numeric: true, cell: (h) => <Age at={h.lastSeenAt} /> },
+  { key: 'tiles', label: 'Workers by load', least: 144, drop: 3, cell: (h) => <Tiles hive={h} /> },
+  { key: 'workers', label: 'Workers', least: 66, drop: 5, sort: 'workers', descendingFirst: true, numeric: true, cell: (h) => h.workers.length },
+  { key: 'load', label: 'GPU %', least: 50, drop: 2, numeric: true, cell: (h) => percent(meanLoad(h)) },
+  { key: 'vram', label: 'VRAM GB', least: 150, drop: 1, numeric: true, cell: (h) => <Memory hive={h} /> },
+  { key: 'version', label: 'Version', least: 60, drop: 9, cell: (h) => <span className="quiet">{h.version || unknown}</span> },
+  { key: 'seen', label: 'Seen', least: 66, drop: 4, sort: 'seen', descendingFirst: true, numeric: true, cell: (h) => <Age at={h.lastSeenAt} /> },
 ]
 
 function narrowHive(hive: Hive) {

@@ -85,7 +85,7 @@ export function ModelsView() {
                     <td className="wide-only numeric">
                       <button
                         type="button"
-                        className="link quiet-link"
+                        className="link"
                         onClick={() => page.address.go({ ...start, view: 'find', model: [m.model] })}
                       >
                         Find capacity
