@@ -27,6 +27,7 @@ import (
 	"waggle/internal/graphqlhttp"
 	"waggle/internal/graphqlws"
 	"waggle/internal/httpserver"
+	"waggle/internal/rbee"
 	"waggle/registry"
 	"waggle/web"
 )
@@ -126,12 +127,17 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
+	door := rbee.New(rbee.Config{Registry: reg, Logger: log.With("component", "rbee")})
+	for _, path := range []string{"/v1/", "/heartbeat", "/health"} {
+		mux.Handle(path, door.Handler())
+	}
 	api := newAPI(reg, policy, log.With("component", "graphql"))
 	mux.Handle("/graphql", api)
 	server := httpserver.New(httpserver.Config{Policy: policy, Drain: api.drain, Logger: log.With("component", "http")}, mux)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return unlessDone(ctx, reg.Run(ctx)) })
+	group.Go(func() error { return unlessDone(ctx, door.Run(ctx)) })
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	here := "http://" + listener.Addr().String()
 	log.Info("waggle is up", "page", here+"/", "playground", here+"/playground/", "graphql", here+"/graphql")

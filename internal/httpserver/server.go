@@ -18,7 +18,7 @@ import (
 // Config sets a server up. Zero values mean the defaults.
 type Config struct {
 	Policy       *Policy       // whom it answers; must be given
-	MaxBodyBytes int64         // of a request; zero means 1 MiB
+	MaxBodyBytes int64         // of any request; handlers may bound theirs more tightly; zero means 2 MiB
 	DrainTimeout time.Duration // how long requests in flight may take at the end; zero means 5 s
 	Logger       *slog.Logger  // must be given
 
@@ -36,7 +36,7 @@ type Server struct {
 
 // New returns a server for the handler.
 func New(cfg Config, handler http.Handler) *Server {
-	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, 1<<20)
+	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, 2<<20)
 	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 5*time.Second)
 	s := &Server{cfg: cfg}
 	s.http = &http.Server{
