@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -149,10 +148,12 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 
 // unlessDone forgets the error of what only ended because it was told to.
 func unlessDone(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // api is GraphQL on one path: sockets, posts and event streams over one executor.
@@ -200,7 +201,7 @@ func (s *serve) reportHere(ctx context.Context, here net.Addr, log *slog.Logger)
 	if r.Port, err = strconv.Atoi(port); err != nil {
 		return err
 	}
-	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+	if httpserver.IsLoopback(host) {
 		r.Hostname = host // nobody else can reach the server, so loopback addresses of workers are of use
 	}
 	return r.Run(ctx, log)

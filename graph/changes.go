@@ -263,11 +263,11 @@ func (f *follower) resume(since registry.Revision) (*RegistryUpdate, ResetReason
 	seenHives, seenWorkers := map[string]bool{}, map[string]bool{} // true: the client sees the difference
 	err := f.reg.Changes().After(since.Counter, f.seen.Revision.Counter, func(c registry.Change) {
 		if f.hives != nil {
-			seenHives[c.HiveID] = seenHives[c.HiveID] || f.hives.sees(c.Hive, c.Hive, c.Workers)
+			seenHives[c.HiveID] = seenHives[c.HiveID] || f.hives.sees(c.Hive, c)
 		}
 		if f.workers != nil {
 			for _, w := range c.Workers {
-				seenWorkers[w.ID] = seenWorkers[w.ID] || f.workers.sees(w.Changed, c.Hive, c.Workers)
+				seenWorkers[w.ID] = seenWorkers[w.ID] || f.workers.sees(w.Changed, c)
 			}
 		}
 	})

@@ -12,8 +12,7 @@ const CodeBadUserInput = "BAD_USER_INPUT"
 
 // ErrorCode returns the extensions.code of an error that a resolver returned; "" when the error is not for clients.
 func ErrorCode(err error) string {
-	var invalid *registry.InvalidError
-	if errors.As(err, &invalid) {
+	if _, ok := errors.AsType[*registry.InvalidError](err); ok {
 		return CodeBadUserInput
 	}
 	return ""

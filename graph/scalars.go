@@ -3,7 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -28,11 +28,11 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 func UnmarshalDateTime(v any) (time.Time, error) {
 	s, ok := v.(string)
 	if !ok {
-		return time.Time{}, fmt.Errorf("must be a string with a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
+		return time.Time{}, errors.New("must be a string with a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("must be a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
+		return time.Time{}, errors.New("must be a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
 	}
 	return t, nil
 }
@@ -49,7 +49,7 @@ func MarshalRevision(rev registry.Revision) graphql.Marshaler {
 func UnmarshalRevision(v any) (registry.Revision, error) {
 	s, ok := v.(string)
 	if !ok {
-		return registry.Revision{}, fmt.Errorf("must be a string, a revision that this API gave out")
+		return registry.Revision{}, errors.New("must be a string, a revision that this API gave out")
 	}
 	return registry.ParseRevision(s)
 }
@@ -101,11 +101,11 @@ func UnmarshalOptFloat(_ context.Context, v any) (registry.OptFloat, error) {
 	case json.Number:
 		f, err := n.Float64()
 		if err != nil {
-			return registry.OptFloat{}, fmt.Errorf("must be a number that 64 bits hold")
+			return registry.OptFloat{}, errors.New("must be a number that 64 bits hold")
 		}
 		return registry.Float(f), nil
 	default:
-		return registry.OptFloat{}, fmt.Errorf("must be a number")
+		return registry.OptFloat{}, errors.New("must be a number")
 	}
 }
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -171,21 +172,13 @@ func (s *selection) workerChanged(old, now *registry.Worker) bool {
 		s.hive != nil && s.hive.hiveChanged(old.Hive, now.Hive)
 }
 
-// sees reports whether a client with this selection may see a difference, judged by what the log says of one revision: of the hive,
-// and, for fields of workers, of any of its workers.
-func (s *selection) sees(entry, hive registry.Fields, workers []registry.WorkerChange) bool {
-	if entry&s.fields != 0 {
+// sees reports whether a client with this selection may see a difference in an entry, judged by what the log says of one revision: which
+// fields of the entry changed, and what else changed with it.
+func (s *selection) sees(changed registry.Fields, c registry.Change) bool {
+	if changed&s.fields != 0 || s.hive != nil && s.hive.sees(c.Hive, c) {
 		return true
 	}
-	if s.hive != nil && s.hive.sees(hive, hive, workers) {
-		return true
-	}
-	if s.workers != nil {
-		for _, w := range workers {
-			if w.Gone || s.workers.sees(w.Changed, hive, nil) {
-				return true
-			}
-		}
-	}
-	return false
+	return s.workers != nil && slices.ContainsFunc(c.Workers, func(w registry.WorkerChange) bool {
+		return w.Gone || s.workers.sees(w.Changed, c)
+	})
 }

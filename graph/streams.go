@@ -51,7 +51,7 @@ func (p *mapPainter) run(ctx context.Context) {
 	for {
 		changed := p.reg.Changes().Appended(p.drawn.Revision.Counter)
 		timer.Reset(time.Until(p.sentAt.Add(signOfLife)))
-		ok := true
+		var ok bool
 		select {
 		case <-ctx.Done():
 			return

@@ -221,13 +221,13 @@ func (n *treeNode[V, A]) walkBack(some func(A) bool, yield func(string, V) bool)
 	if some != nil && !some(n.total) {
 		return true
 	}
-	for i := len(n.kids) - 1; i >= 0; i-- {
-		if !n.kids[i].walkBack(some, yield) {
+	for _, kid := range slices.Backward(n.kids) {
+		if !kid.walkBack(some, yield) {
 			return false
 		}
 	}
-	for i := len(n.vals) - 1; i >= 0; i-- {
-		if (some == nil || some(n.vals[i].sum())) && !yield(n.keys[i], n.vals[i]) {
+	for i, v := range slices.Backward(n.vals) {
+		if (some == nil || some(v.sum())) && !yield(n.keys[i], v) {
 			return false
 		}
 	}

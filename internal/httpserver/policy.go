@@ -22,7 +22,7 @@ type Policy struct {
 // NewPolicy allows loopback names, the given further host names, and pages of the given origins
 // ("https://dashboard.example:8443") beside those the server itself serves.
 func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
-	p := &Policy{hosts: map[string]bool{"localhost": true}, origins: map[string]bool{}}
+	p := &Policy{hosts: map[string]bool{}, origins: map[string]bool{}}
 	for _, host := range allowHosts {
 		if host == "" || strings.ContainsAny(host, "/*@ ") {
 			return nil, fmt.Errorf("allowed host %q: must be a host name or IP address without port", host)
@@ -42,11 +42,13 @@ func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
 // AllowsHost reports whether the request is meant for this server by name.
 func (p *Policy) AllowsHost(r *http.Request) bool {
 	host := hostOf(r.Host)
-	if p.hosts[host] {
-		return true
-	}
+	return p.hosts[host] || IsLoopback(host)
+}
+
+// IsLoopback reports whether a host is this machine and reached by nobody else.
+func IsLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }
 
 // AllowsOrigin reports whether the page that sent the request, if one did, may do so.
@@ -86,10 +88,7 @@ func CheckListen(listen string, insecure bool) error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: must be host:port, e.g. 127.0.0.1:7833", listen)
 	}
-	if insecure || strings.EqualFold(host, "localhost") {
-		return nil
-	}
-	if addr, err := netip.ParseAddr(host); err == nil && addr.IsLoopback() {
+	if insecure || IsLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("listen address %q: %w", listen, ErrOpen)
