@@ -1,9 +1,11 @@
 package exectest
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 // RunNode installs what testdata/npm/package-lock.json pins and runs a script there with node; its failure is the
@@ -19,7 +21,9 @@ func RunNode(t *testing.T, script string, args ...string) {
 	const dir = "testdata/npm"
 	run := func(name string, args ...string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), name, args...) //nolint:gosec // The test's own commands.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // The test's own commands.
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s %v: %v\n%s", name, args, err, out)

@@ -22,7 +22,9 @@ const [broken] = await all('subscription{broken(kind:"public")}');
 assert.equal(broken.errors[0].extensions.code, 'UNAVAILABLE');
 
 const changes = 'subscription($since:String){changes(since:$since){revision texts}}';
-const following = all(changes, { since: '1' }, 2);
+const following = client.iterate({ query: changes, variables: { since: '1' } });
+assert.deepEqual((await following.next()).value.data.changes.texts, []);
 await all('mutation{append(text:"y")}');
-assert.deepEqual((await following).flatMap((r) => r.data.changes.texts), ['y']);
+assert.deepEqual((await following.next()).value.data.changes.texts, ['y']);
+await following.return();
 client.dispose();

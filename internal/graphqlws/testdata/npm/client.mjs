@@ -33,9 +33,11 @@ const changes = 'subscription($since:String){changes(since:$since){revision text
 const [fresh, resumed] = await Promise.all([all(changes, {}, 1), all(changes, { since: '1' }, 1)]);
 assert.deepEqual(fresh, [{ data: { changes: { revision: 1, texts: ['x'] } } }]);
 assert.deepEqual(resumed, [{ data: { changes: { revision: 1, texts: [] } } }]);
-const following = all(changes, { since: '1' }, 2);
+const following = client.iterate({ query: changes, variables: { since: '1' } });
+assert.deepEqual((await following.next()).value.data.changes.texts, []);
 await all('mutation{append(text:"y")}');
-assert.deepEqual((await following).flatMap((r) => r.data.changes.texts), ['y']);
+assert.deepEqual((await following.next()).value.data.changes.texts, ['y']);
+await following.return();
 
 await new Promise((resolve) => setTimeout(resolve, 200)); // Some pings.
 assert.deepEqual(closed, []);
