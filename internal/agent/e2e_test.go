@@ -267,7 +267,9 @@ func TestOtherMachinesAreNotSentToALoopbackAddress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- a.Run(ctx) }()
-	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 && in.Workers[0].RequestsRunning != nil })
+	got := to.await(t, func(in *client.HeartbeatInput) bool {
+		return len(in.Workers) == 1 && in.Workers[0].RequestsRunning != nil
+	})
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,20 +23,53 @@ import (
 type listener struct {
 	answer func(n int, input *client.HeartbeatInput) (*client.HeartbeatPayload, error)
 	began  time.Time
-	beats  []*client.HeartbeatInput
-	at     []time.Duration // since the run began
+
+	mu    sync.Mutex
+	beats []*client.HeartbeatInput
+	at    []time.Duration // since the run began
+	log   bytes.Buffer
 }
 
 func (l *listener) Heartbeat(_ context.Context, input *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
+	l.mu.Lock()
 	l.beats = append(l.beats, input)
 	l.at = append(l.at, time.Since(l.began).Round(time.Millisecond))
+	n := len(l.beats)
+	l.mu.Unlock()
 	if l.answer != nil {
-		return l.answer(len(l.beats), input)
+		return l.answer(n, input)
 	}
 	return accepted(1000)
 }
 
-func (l *listener) last() *client.HeartbeatInput { return l.beats[len(l.beats)-1] }
+// Write takes what is logged.
+func (l *listener) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(line)
+}
+
+// heard returns the heartbeats so far, and when they came.
+func (l *listener) heard() ([]*client.HeartbeatInput, []time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.beats), slices.Clone(l.at)
+}
+
+func (l *listener) last() *client.HeartbeatInput {
+	beats, _ := l.heard()
+	return beats[len(beats)-1]
+}
+
+// expectLogged says how often a text must be in the log.
+func (l *listener) expectLogged(t *testing.T, what string, times int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if got := strings.Count(l.log.String(), what); got != times {
+		t.Errorf("%q is logged %d times, want %d:\n%s", what, got, times, l.log.String())
+	}
+}
 
 func accepted(nextMs int) (*client.HeartbeatPayload, error) {
 	return &client.HeartbeatPayload{Outcome: client.HeartbeatOutcomeAccepted, NextHeartbeatMs: nextMs}, nil
@@ -43,7 +79,6 @@ func accepted(nextMs int) (*client.HeartbeatPayload, error) {
 type bubble struct {
 	*listener
 	*run
-	log bytes.Buffer
 }
 
 // live runs an agent in a bubble for a while, and script beside it.
@@ -51,7 +86,7 @@ func live(t *testing.T, prepare func(*bubble), script func(*bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{listener: &listener{}}
-		a, err := New(Config{Sender: b.listener, HiveID: "h", Hostname: "h.lan", OpenGPU: noGPU, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+		a, err := New(Config{Sender: b.listener, HiveID: "h", Hostname: "h.lan", OpenGPU: noGPU, Logger: slog.New(slog.NewTextHandler(b.listener, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,8 +115,6 @@ func (b *bubble) sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-func (b *bubble) logged(what string) int { return strings.Count(b.log.String(), what) }
-
 func TestHeartbeatsComeInTheirTime(t *testing.T) {
 	live(t, func(b *bubble) {
 		b.answer = func(int, *client.HeartbeatInput) (*client.HeartbeatPayload, error) {
@@ -90,20 +123,19 @@ func TestHeartbeatsComeInTheirTime(t *testing.T) {
 		}
 	}, func(b *bubble) {
 		b.sleep(time.Minute)
-		if got := len(b.beats); got != 60 {
+		beats, at := b.heard()
+		if got := len(beats); got != 60 {
 			t.Errorf("got %d heartbeats in a minute, want 60", got)
 		}
-		for i, in := range b.beats {
-			if *in.Sequence != i+1 || *in.Incarnation != *b.beats[0].Incarnation {
+		for i, in := range beats {
+			if *in.Sequence != i+1 || *in.Incarnation != *beats[0].Incarnation {
 				t.Fatalf("heartbeat %d has sequence %d of incarnation %s", i, *in.Sequence, *in.Incarnation)
 			}
 		}
-		if b.at[0] > 200*time.Millisecond {
-			t.Errorf("the first one came after %v", b.at[0])
+		if at[0] > 200*time.Millisecond {
+			t.Errorf("the first one came after %v", at[0])
 		}
-		if got := b.logged("\n"); got != 2 {
-			t.Errorf("a steady state is silent, but there are %d lines:\n%s", got, b.log.String())
-		}
+		b.expectLogged(t, "\n", 2) // A steady state is silent.
 	})
 }
 
@@ -116,8 +148,8 @@ func TestTheServerSaysHowOften(t *testing.T) {
 			b.answer = func(int, *client.HeartbeatInput) (*client.HeartbeatPayload, error) { return accepted(c.nextMs) }
 		}, func(b *bubble) {
 			b.sleep(c.want + 300*time.Millisecond)
-			if len(b.at) != 2 || b.at[1]-b.at[0] != c.want {
-				t.Errorf("nextHeartbeatMs %d: got heartbeats at %v, want them %v apart", c.nextMs, b.at, c.want)
+			if _, at := b.heard(); len(at) != 2 || at[1]-at[0] != c.want {
+				t.Errorf("nextHeartbeatMs %d: got heartbeats at %v, want them %v apart", c.nextMs, at, c.want)
 			}
 		})
 	}
@@ -133,20 +165,20 @@ func TestAServerThatIsAwayIsTriedMoreAndMoreSeldom(t *testing.T) {
 		}
 	}, func(b *bubble) {
 		b.sleep(2 * time.Minute)
+		beats, at := b.heard()
 		for i, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10, 10} {
 			want *= time.Second
-			if pause := b.at[i+1] - b.at[i]; pause < want/2 || pause > want+time.Millisecond {
+			if pause := at[i+1] - at[i]; pause < want/2 || pause > want+time.Millisecond {
 				t.Errorf("pause %d is %v, want %v to %v", i, pause, want/2, want)
 			}
 		}
-		if pause := b.at[10] - b.at[9]; pause != time.Second {
+		if pause := at[10] - at[9]; pause != time.Second {
 			t.Errorf("once it is back they come every %v, want 1s", pause)
 		}
-		if down, up := b.logged("not delivered"), b.logged("heartbeats are accepted"); down != 1 || up != 1 {
-			t.Errorf("got %d lines of failure and %d of success, want one of each:\n%s", down, up, b.log.String())
-		}
-		if *b.last().Sequence != len(b.beats) {
-			t.Errorf("a sequence number was used twice: %d for heartbeat %d", *b.last().Sequence, len(b.beats))
+		b.expectLogged(t, "not delivered", 1)
+		b.expectLogged(t, "heartbeats are accepted", 1)
+		if last := *b.last().Sequence; last != len(beats) {
+			t.Errorf("a sequence number was used twice: %d for heartbeat %d", last, len(beats))
 		}
 	})
 }
@@ -191,20 +223,16 @@ func TestAConflictIsLoggedOncePerTransition(t *testing.T) {
 		}
 	}, func(b *bubble) {
 		b.sleep(45 * time.Second)
-		if got := b.logged("level=ERROR"); got != 2 {
-			t.Errorf("logged %d times, want 2:\n%s", got, b.log.String())
-		}
-		if got := b.logged("heartbeats are accepted"); got != 3 {
-			t.Errorf("its end is logged %d times, want 3 with the start:\n%s", got, b.log.String())
-		}
+		b.expectLogged(t, "level=ERROR", 2)
+		b.expectLogged(t, "heartbeats are accepted", 3) // The start, and the end of each conflict.
 	})
 }
 
 // stuck ignores its deadline, as a call into a hanging driver does, once hang is set.
-func stuck[T any](p *poller[T], hang *bool) (_ *poller[T], release chan struct{}) {
+func stuck[T any](p *poller[T], hang *atomic.Bool) (_ *poller[T], release chan struct{}) {
 	release = make(chan struct{})
 	return newPoller(p.timeout, func(ctx context.Context) (T, error) {
-		if *hang {
+		if hang.Load() {
 			<-release
 		}
 		return p.read(ctx)
@@ -212,13 +240,14 @@ func stuck[T any](p *poller[T], hang *bool) (_ *poller[T], release chan struct{}
 }
 
 func TestAStuckSourceDelaysNoHeartbeat(t *testing.T) {
-	hang, release := false, (chan struct{})(nil)
+	var hang atomic.Bool
+	var release chan struct{}
 	live(t, func(b *bubble) { b.gpus, release = stuck(b.gpus, &hang) }, func(b *bubble) {
 		b.sleep(2500 * time.Millisecond)
 		if w := b.last().Workers[0]; w.GpuUtilizationPercent == nil || *w.GpuUtilizationPercent != 50 {
 			t.Fatalf("got %+v", w)
 		}
-		hang = true
+		hang.Store(true)
 		b.sleep(4 * time.Second) // The newest figures are not yet five heartbeats old.
 		if w := b.last().Workers[0]; w.GpuUtilizationPercent == nil {
 			t.Error("figures of a moment ago were dropped")
@@ -233,37 +262,36 @@ func TestAStuckSourceDelaysNoHeartbeat(t *testing.T) {
 		if d := b.last().Devices; len(d) != 2 || d[0].UtilizationPercent != nil {
 			t.Errorf("the device stays, its figures do not; got %+v", d)
 		}
-		for i := range b.at[1:] {
-			if pause := b.at[i+1] - b.at[i]; pause != time.Second {
-				t.Fatalf("heartbeats came at %v", b.at)
+		_, at := b.heard()
+		for i := range at[1:] {
+			if pause := at[i+1] - at[i]; pause != time.Second {
+				t.Fatalf("heartbeats came at %v", at)
 			}
 		}
-		hang = false
+		hang.Store(false)
 		close(release)
 		b.sleep(2 * time.Second)
 		if h := b.last().Hive; h.HealthStatus != client.HealthStatusHealthy || h.HealthReason != nil {
 			t.Errorf("it works again, but health is %+v", h)
 		}
-		if got := b.logged("source=GPUs"); got != 2 {
-			t.Errorf("logged %d times, want twice:\n%s", got, b.log.String())
-		}
+		b.expectLogged(t, "source=GPUs", 2) // Its failure and its return.
 	})
 }
 
 func TestAFailedSurveyIsNotReportedAsNoWorkers(t *testing.T) {
-	var failing error
+	var failing atomic.Bool
 	live(t, func(b *bubble) {
 		good := b.processes.read
 		b.processes = newPoller(2*time.Second, func(ctx context.Context) (survey, error) {
-			if failing != nil {
-				return survey{}, failing
+			if failing.Load() {
+				return survey{}, errors.New("too many open files")
 			}
 			return good(ctx)
 		})
 	}, func(b *bubble) {
 		b.sleep(2500 * time.Millisecond)
 		before := b.last().Workers
-		failing = errors.New("too many open files")
+		failing.Store(true)
 		b.sleep(2 * time.Second)
 		if diff := cmp.Diff(before, b.last().Workers); diff != "" {
 			t.Errorf("the workers found last are kept, -before +after:\n%s", diff)
@@ -276,7 +304,7 @@ func TestAFailedSurveyIsNotReportedAsNoWorkers(t *testing.T) {
 		if len(w) != 1 || w[0].Instance != "81" || w[0].RssMb != nil || w[0].UptimeSeconds != nil {
 			t.Errorf("the workers stay and lose their figures; got %+v", w)
 		}
-		failing = nil
+		failing.Store(false)
 		b.sleep(2 * time.Second)
 		if diff := cmp.Diff(before, b.last().Workers); diff != "" {
 			t.Errorf("after it works again, -before +after:\n%s", diff)
@@ -285,33 +313,34 @@ func TestAFailedSurveyIsNotReportedAsNoWorkers(t *testing.T) {
 }
 
 func TestNothingIsSentBeforeTheProcessesAreKnown(t *testing.T) {
-	failing := true
+	var failing atomic.Bool
+	failing.Store(true)
 	live(t, func(b *bubble) {
 		good := b.processes.read
 		b.processes = newPoller(2*time.Second, func(ctx context.Context) (survey, error) {
-			if failing {
+			if failing.Load() {
 				return survey{}, errors.New("no proc file system")
 			}
 			return good(ctx)
 		})
 	}, func(b *bubble) {
 		b.sleep(10 * time.Second)
-		if len(b.beats) != 0 {
-			t.Errorf("got %d heartbeats", len(b.beats))
+		if beats, _ := b.heard(); len(beats) != 0 {
+			t.Errorf("got %d heartbeats", len(beats))
 		}
-		if got := b.logged("no proc file system"); got != 1 {
-			t.Errorf("logged %d times, want once:\n%s", got, b.log.String())
-		}
-		failing = false
+		b.expectLogged(t, "no proc file system", 1)
+		failing.Store(false)
 		b.sleep(2 * time.Second)
-		if len(b.beats) == 0 || len(b.last().Workers) != 1 || *b.beats[0].Sequence != 1 {
-			t.Errorf("got %d heartbeats once they are", len(b.beats))
+		if beats, _ := b.heard(); len(beats) == 0 || len(beats[0].Workers) != 1 || *beats[0].Sequence != 1 {
+			t.Errorf("got %d heartbeats once they are", len(beats))
 		}
 	})
 }
 
 func TestDevicesAreLeftAsTheyAreUntilTheGPUsAreKnown(t *testing.T) {
-	hang, release := true, (chan struct{})(nil)
+	var hang atomic.Bool
+	var release chan struct{}
+	hang.Store(true)
 	live(t, func(b *bubble) { b.gpus, release = stuck(b.gpus, &hang) }, func(b *bubble) {
 		b.sleep(3 * time.Second)
 		if b.last().Devices != nil {
