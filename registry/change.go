@@ -76,6 +76,7 @@ func DiffHive(old, hive *Hive) Fields {
 	f |= when(old.Available != hive.Available, HiveAvailable)
 	f |= when(old.Cordoned != hive.Cordoned, HiveCordoned)
 	f |= when(!sameDevices(old.Devices, hive.Devices), HiveDevices)
+	f |= when(!old.FirstSeenAt.Equal(hive.FirstSeenAt), HiveFirstSeenAt)
 	f |= when(!old.LastSeenAt.Equal(hive.LastSeenAt), HiveLastSeenAt)
 	f |= when(old.HeartbeatIntervalMS != hive.HeartbeatIntervalMS, HiveHeartbeatInterval)
 	f |= when(old.ClockSkewMS != hive.ClockSkewMS, HiveClockSkew)

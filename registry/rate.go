@@ -10,16 +10,21 @@ const rateWindow = 10
 
 // rate counts events by the second.
 type rate struct {
+	start time.Time // seconds are counted from here, so that the wall clock may jump
+
 	mu      sync.Mutex
-	second  int64                 // of the newest bucket
-	first   int64                 // of the first event ever
+	second  int64                 // of the newest bucket; the first is 1
+	first   int64                 // of the first event ever; 0 before it
 	buckets [rateWindow + 1]int64 // the newest is not complete yet
 }
 
 func (r *rate) count(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.advance(now.Unix())
+	r.advance(now)
+	if r.first == 0 {
+		r.first = r.second
+	}
 	r.buckets[r.second%int64(len(r.buckets))]++
 }
 
@@ -27,7 +32,7 @@ func (r *rate) count(now time.Time) {
 func (r *rate) perSecond(now time.Time) float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.advance(now.Unix())
+	r.advance(now)
 	seconds := min(r.second-r.first, rateWindow)
 	if r.first == 0 || seconds <= 0 {
 		return 0
@@ -39,10 +44,8 @@ func (r *rate) perSecond(now time.Time) float64 {
 	return float64(sum) / float64(seconds)
 }
 
-func (r *rate) advance(second int64) {
-	if r.first == 0 {
-		r.first, r.second = second, second
-	}
+func (r *rate) advance(now time.Time) {
+	second := int64(now.Sub(r.start)/time.Second) + 1
 	for n := 0; r.second < second && n < len(r.buckets); n++ {
 		r.second++
 		r.buckets[r.second%int64(len(r.buckets))] = 0

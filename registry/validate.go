@@ -93,7 +93,7 @@ func (c *checker) hive(h *HiveReport) {
 	switch {
 	case !isName(h.ID, MaxIDLength):
 		c.refuse("hive.id", "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(h.ID), MaxIDLength-1)
-	case h.Hostname == "" || len(h.Hostname) > MaxHostnameLength || !isHost(h.Hostname):
+	case h.Hostname == "" || len(h.Hostname) > MaxHostnameLength || !isHost(h.Hostname) || strings.ContainsAny(h.Hostname, "[]"):
 		c.refuse("hive.hostname", "%s must be a host name or IP address of at most %d characters", quote(h.Hostname), MaxHostnameLength)
 	case h.Port < 0 || h.Port > math.MaxUint16:
 		c.refuse("hive.port", "%d must be 0 to 65535", h.Port)
@@ -248,7 +248,7 @@ func isHTTP(s string) bool {
 			break
 		}
 	}
-	return rest != "" && isHost(rest)
+	return rest != "" && rest[0] != ':' && isHost(rest)
 }
 
 func printable(s string) bool {

@@ -86,7 +86,7 @@ func freeVRAM(t *Telemetry, l Liveness) OptInt {
 }
 
 // endpointOf returns where a scheduler reaches a worker: the address it reports, or its instance if that is a port. A loopback
-// address is of use only on the hive itself, so its host is replaced by the hive's hostname.
+// address is of use only on the hive itself, and one of all interfaces nowhere, so the hive's hostname takes its host's place.
 func endpointOf(reported, hostname, instance string) OptString {
 	if reported == "" {
 		port, err := strconv.ParseUint(instance, 10, 16)
@@ -95,11 +95,8 @@ func endpointOf(reported, hostname, instance string) OptString {
 		}
 		return OptString("http://" + net.JoinHostPort(hostname, instance))
 	}
-	if !strings.Contains(reported, "localhost") && !strings.Contains(reported, "127.") && !strings.Contains(reported, "::1") {
-		return OptString(reported) // the common case, without parsing
-	}
 	u, err := url.Parse(reported)
-	if err != nil || !isLoopback(u.Hostname()) || isLoopback(hostname) {
+	if err != nil || !isLocal(u.Hostname()) || isLocal(hostname) {
 		return OptString(reported)
 	}
 	if u.Port() == "" {
@@ -110,12 +107,12 @@ func endpointOf(reported, hostname, instance string) OptString {
 	return OptString(u.String())
 }
 
-func isLoopback(host string) bool {
+func isLocal(host string) bool {
 	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	return err == nil && (addr.Unmap().IsLoopback() || addr.IsUnspecified())
 }
 
 // compareWorkers orders by id: hive, then group, then instance.
