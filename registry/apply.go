@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -39,12 +40,12 @@ func (reg *TelemetryRegistry) Apply(hb *Heartbeat) (Terms, error) {
 	switch outcome {
 	case Accepted:
 		reg.accept(st, hb, now)
-		if now.Sub(st.conflictAt) < conflictWarned {
-			warnings = append(warnings, "hive.id: another agent that was replaced by this one still sends heartbeats with this id")
+		if !st.conflictAt.IsZero() && now.Sub(st.conflictAt) < conflictWarned {
+			warnings = slices.Insert(warnings, 0, "hive.id: another agent that was replaced by this one still sends heartbeats with this id")
 		}
 	case Conflict:
 		reg.conflict(st, hb, now)
-		warnings = append(warnings, "hive.id: another agent took over this id and is alive; give one of the two another id")
+		warnings = slices.Insert(warnings, 0, "hive.id: another agent took over this id and is alive; give one of the two another id")
 	case Duplicate, Stale, Invalid:
 	}
 	return reg.terms(outcome, hb, warnings), nil
@@ -66,12 +67,15 @@ func (reg *TelemetryRegistry) terms(outcome Outcome, hb *Heartbeat, warnings []s
 // accept makes a heartbeat the truth. The caller holds mu.
 func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, now time.Time) {
 	old := st.hive
-	if old != nil {
+	if now.Before(st.heard) {
+		now = st.heard // two heartbeats overtook each other on their way here
+	}
+	if st.follows {
 		st.cadence.observe(now.Sub(st.heard))
 	} else if hb.Cadence > 0 {
 		st.cadence.observe(hb.Cadence)
 	}
-	st.heard = now
+	st.heard, st.follows = now, true
 	hive := newHive(old, hb, now, st.cadence.estimate())
 	change := settle(old, hive, reg.nextRevision())
 	st.hive = hive
@@ -143,7 +147,9 @@ func newHive(old *Hive, hb *Heartbeat, now time.Time, cadence time.Duration) *Hi
 	}
 	if old != nil {
 		hive.ID, hive.FirstSeenAt, hive.Cordoned = old.ID, old.FirstSeenAt, old.Cordoned
-		hive.HeartbeatIntervalMS = Int(int32(min(cadence.Milliseconds(), 1<<31-1)))
+		if cadence > 0 {
+			hive.HeartbeatIntervalMS = Int(int32(min(cadence.Milliseconds(), math.MaxInt32)))
+		}
 		if hb.Devices == nil {
 			hive.Devices = old.Devices
 		}

@@ -13,6 +13,7 @@ type hiveState struct {
 	hive    *Hive
 	heard   time.Time // when the last accepted heartbeat came
 	cadence cadence
+	follows bool // the next heartbeat follows one of the same agent, or of one restarted in time: the interval between tells the cadence
 
 	incarnation string
 	sequence    OptInt
@@ -55,6 +56,8 @@ func (st *hiveState) admit(hb *Heartbeat) Outcome {
 	st.replaced = slices.DeleteFunc(st.replaced, func(s string) bool { return s == hb.Incarnation })
 	st.conflicts = slices.DeleteFunc(st.conflicts, func(s string) bool { return s == hb.Incarnation })
 	st.incarnation, st.sequence, st.cadence = hb.Incarnation, hb.Sequence, cadence{}
+	st.follows = st.hive.Liveness == Online // else the silence was an outage
+	st.conflictAt = time.Time{}
 	return Accepted
 }
 

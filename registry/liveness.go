@@ -28,7 +28,7 @@ type watch struct {
 // fall is one hive's going OFFLINE.
 type fall struct {
 	hiveID string
-	at     time.Time
+	until  time.Time // for how long it is lately: one timeout of the hive
 }
 
 // protection is the state in which the registry suspects itself.
@@ -112,7 +112,7 @@ func (reg *TelemetryRegistry) degrade(st *hiveState, now time.Time) {
 	to, kind, message := Suspect, HiveSuspect, "%s is overdue: nothing heard for %s."
 	if st.hive.Liveness == Suspect {
 		to, kind, message = Offline, HiveOffline, "%s was given up: nothing heard for %s."
-		reg.watch.fallen = append(reg.watch.fallen, fall{st.hive.ID, now})
+		reg.watch.fallen = append(reg.watch.fallen, fall{st.hive.ID, now.Add(patience(reg.cfg, st).offline)})
 	}
 	silence := now.Sub(st.heard).Round(100 * time.Millisecond)
 	reg.amend(st, now, func(h *Hive) { h.Liveness = to }, Event{Kind: kind, Message: fmt.Sprintf(message, st.hive.ID, silence)})
@@ -190,7 +190,7 @@ func (w *watch) noticePause(now time.Time) {
 
 // protect begins protection when most of the fleet fell silent within one timeout.
 func (w *watch) protect(cfg Config, snap *Snapshot, now time.Time) {
-	w.fallen = slices.DeleteFunc(w.fallen, func(f fall) bool { return now.Sub(f.at) > cfg.OfflineAfter })
+	w.fallen = slices.DeleteFunc(w.fallen, func(f fall) bool { return now.After(f.until) })
 	p := &w.protection
 	if p.silent == nil {
 		fleet := snap.Fleet().Hives

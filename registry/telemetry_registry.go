@@ -25,7 +25,7 @@ type Config struct {
 	ChangeLog int // revisions that a reader may lag behind before it must start over; zero means 65,536
 	EventLog  int // events remembered; zero means 10,000
 
-	// ProtectShare is the share of the fleet that must fall silent within OfflineAfter for the registry to suspect
+	// ProtectShare is the share of the fleet that must fall silent within one timeout for the registry to suspect
 	// itself, of at least three hives. Zero means 0.55, as in Kubernetes' zones; above 1 means never.
 	ProtectShare float64
 }
@@ -82,6 +82,7 @@ func New(cfg Config) *TelemetryRegistry {
 		events:    feed.New[Event](cfg.EventLog),
 		history:   history.New(historySteps, 2),
 		hives:     map[string]*hiveState{},
+		beats:     rate{start: now},
 		watch:     watch{lastSweep: now},
 	}
 	reg.snap.Store(&Snapshot{Revision: Revision{reg.epoch, 0}})
