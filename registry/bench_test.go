@@ -36,19 +36,23 @@ func benchFleet(b *testing.B, hives int) *TelemetryRegistry {
 	return reg
 }
 
-// benchHeartbeat has other figures each time. A hive serves two of fifty models.
+// benchHeartbeat is a beat of a hive that serves two of fifty models. A worker's memory is that of its model and stays; one beat in
+// ten it begins or ends to work; its other figures are new each time.
 func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
 	hb := &Heartbeat{
 		Hive:    HiveReport{ID: fmt.Sprintf("gpu-%05d", hive), Hostname: "10.0.0.1", Port: 7835, Version: "0.1.0"},
 		Workers: make([]WorkerReport, workersPerHive),
 	}
 	for i := range hb.Workers {
-		busy := float64(r.IntN(2) * r.IntN(100))
+		busy := 0.0
+		if (hive+i)%2 == 0 != (r.IntN(20) == 0) { // one in twenty is not what it mostly is, so one in ten changes
+			busy = float64(1 + r.IntN(100))
+		}
 		hb.Workers[i] = WorkerReport{
 			Group: "llm", Instance: strconv.Itoa(8080 + i), PID: Int(int32(1000 + i)),
 			Model: OptString("model-" + strconv.Itoa((hive+i%2)%50)), Endpoint: OptString("http://10.0.0.1:" + strconv.Itoa(8080+i)),
 			Telemetry: Telemetry{
-				GPUUtilizationPercent: Float(busy), VRAMUsedMB: Int(r.Int32N(80_000)), VRAMTotalMB: Int(81_920),
+				GPUUtilizationPercent: Float(min(busy, 100)), VRAMUsedMB: Int(int32((hive*7919 + i*104729) % 80_000)), VRAMTotalMB: Int(81_920),
 				CPUPercent: Float(r.Float64() * 100), RSSMB: Int(r.Int32N(9000)), UptimeSeconds: Int(r.Int32N(1 << 20)),
 			},
 		}
@@ -56,27 +60,45 @@ func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
 	return hb
 }
 
-// BenchmarkApply takes in heartbeats of 8 workers whose figures all change.
+// benchUpheaval is a beat in which everything changed that one can search for.
+func benchUpheaval(r *rand.Rand, hive int) *Heartbeat {
+	hb := benchHeartbeat(r, hive)
+	for i := range hb.Workers {
+		hb.Workers[i].GPUUtilizationPercent = Float(float64(r.IntN(2) * r.IntN(100)))
+		hb.Workers[i].VRAMUsedMB = Int(r.Int32N(80_000))
+	}
+	return hb
+}
+
+// BenchmarkApply takes in heartbeats of 8 workers.
 func BenchmarkApply(b *testing.B) {
-	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
-		r := rand.New(rand.NewPCG(3, 4))
-		const prepared = 4096
-		b.ReportAllocs()
-		for done := 0; done < b.N; {
-			b.StopTimer()
-			beats := make([]*Heartbeat, 0, prepared)
-			for range min(prepared, b.N-done) {
-				beats = append(beats, benchHeartbeat(r, r.IntN(hives)))
-			}
-			b.StartTimer()
-			for _, hb := range beats {
-				if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
-					b.Fatal(terms)
-				}
-			}
-			done += len(beats)
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) { applyAll(b, reg, hives, benchHeartbeat) })
+}
+
+// BenchmarkApplyUpheaval takes in heartbeats of 8 workers of which every figure changes, the worst case for the indexes.
+func BenchmarkApplyUpheaval(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) { applyAll(b, reg, hives, benchUpheaval) })
+}
+
+func applyAll(b *testing.B, reg *TelemetryRegistry, hives int, beat func(*rand.Rand, int) *Heartbeat) {
+	b.Helper()
+	r := rand.New(rand.NewPCG(3, 4))
+	const prepared = 4096
+	b.ReportAllocs()
+	for done := 0; done < b.N; {
+		b.StopTimer()
+		beats := make([]*Heartbeat, 0, prepared)
+		for range min(prepared, b.N-done) {
+			beats = append(beats, beat(r, r.IntN(hives)))
 		}
-	})
+		b.StartTimer()
+		for _, hb := range beats {
+			if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
+				b.Fatal(terms)
+			}
+		}
+		done += len(beats)
+	}
 }
 
 // BenchmarkBestWorker asks for the best worker with a model and 8 GB free.
