@@ -1,0 +1,116 @@
+package graphqlws_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"waggle/internal/graphqlws"
+)
+
+func TestAReaderThatStopsHarmsNobody(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as a write may")
+	}
+	t.Parallel()
+	const others, rounds = 20, 400
+	s := newServer(t, graphqlws.Config{WriteTimeout: 2 * time.Second})
+	stopped := s.open(t)
+	stopped.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
+	var wg sync.WaitGroup
+	counts := make([]int, others)
+	for i := range others {
+		c := s.open(t)
+		c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
+		c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0,"texts":[]}}}}`)
+		wg.Go(func() {
+			for counts[i] < rounds {
+				_, msg, err := c.ReadMessage()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				counts[i] += strings.Count(string(msg), "zz")
+			}
+		})
+	}
+	text := strings.Repeat("x", 20_000) + "zz" // 8 MB in all: more than the kernel holds for one that does not read.
+	for range rounds {
+		s.log.Append(text)
+		runtime.Gosched()
+	}
+	wg.Wait()
+	if want := slices.Repeat([]int{rounds}, others); !slices.Equal(counts, want) {
+		t.Errorf("the others got %v", counts)
+	}
+	start := time.Now()
+	waitFor(t, "the one that stopped to be cut", func() bool { return s.Stats().Connections == others })
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it was held for %v", took)
+	}
+	if got := s.Stats(); got.WriteTimeouts != 1 || got.SlowConsumers == 0 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
+	cycles := 2000
+	if testing.Short() {
+		cycles = 200
+	}
+	s := newServer(t, graphqlws.Config{})
+	keep := s.open(t) // So that the group lives on.
+	keep.say(subscribeMsg("s", `subscription{changes{revision}}`))
+	keep.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0}}}}`)
+	cycle := func(i int) {
+		d := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
+		ws, resp, err := d.DialContext(t.Context(), s.url, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = resp.Body.Close()
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"connection_init"}`))
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(subscribeMsg(fmt.Sprint(i), `subscription{changes{revision}}`)))
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(subscribeMsg("q", `{echo(text:"a")}`)))
+		if i%2 == 0 {
+			_, _, _ = ws.ReadMessage()
+		}
+		_ = ws.Close() // Without a close frame.
+	}
+	run := func(n int) {
+		var wg sync.WaitGroup
+		for w := range 4 {
+			wg.Go(func() {
+				for i := range n / 4 {
+					cycle(w*n + i)
+				}
+			})
+		}
+		wg.Wait()
+		waitFor(t, "the sockets to be gone", func() bool { return s.Stats().Connections == 1 })
+	}
+	run(100)
+	goroutines, heap := runtime.NumGoroutine(), liveHeap()
+	run(cycles)
+	waitFor(t, "the goroutines to return", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
+	if grown := int64(liveHeap()) - int64(heap); grown > 1<<20 {
+		t.Errorf("%d cycles left %d bytes", cycles, grown)
+	}
+	s.log.Append("a")
+	keep.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":1}}}}`)
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

@@ -1,0 +1,290 @@
+package graphqlws_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"waggle/internal/graphqlexec/exectest"
+	"waggle/internal/graphqlws"
+)
+
+// pipes is a listener whose connections are pipes, which work in a bubble of virtual time.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	close(p.done)
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// inTime runs f in a bubble, with a server and a way to connect to it. All goroutines must have ended afterwards.
+func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, dial func() *socket)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		log := &exectest.Log{}
+		s := &server{log: log, exec: newExec(log)}
+		s.Handler = graphqlws.New(s.exec, cfg)
+		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		srv := &http.Server{Handler: s.Handler, ReadHeaderTimeout: time.Second}
+		go func() { _ = srv.Serve(p) }()
+		f(t, s, func() *socket {
+			d := websocket.Dialer{
+				Subprotocols: []string{"graphql-transport-ws"},
+				NetDialContext: func(context.Context, string, string) (net.Conn, error) {
+					near, far := net.Pipe()
+					p.conns <- far
+					return near, nil
+				},
+			}
+			ws, resp, err := d.DialContext(t.Context(), "ws://pipe/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			return &socket{TB: t, Conn: ws}
+		})
+		if err := s.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		_ = srv.Close()
+		synctest.Wait()
+		if got := s.exec.Stats().Groups; got != 0 {
+			t.Errorf("%d groups are left", got)
+		}
+	})
+}
+
+// after wants d of virtual time to have gone by since start.
+func after(t *testing.T, start time.Time, d time.Duration) {
+	t.Helper()
+	if got := time.Since(start); got != d {
+		t.Errorf("after %v, want %v", got, d)
+	}
+}
+
+func TestInitIsWaitedForFiveSeconds(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{}, func(t *testing.T, _ *server, dial func() *socket) {
+		c, start := dial(), time.Now()
+		c.closed(4408, "Connection initialisation timeout")
+		after(t, start, 5*time.Second)
+	})
+}
+
+func TestPings(t *testing.T) {
+	t.Parallel()
+	t.Run("keep a silent client that answers them", func(t *testing.T) {
+		t.Parallel()
+		inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+			c := dial()
+			c.say(`{"type":"connection_init"}`)
+			c.hear(`{"type":"connection_ack"}`)
+			pings := 0
+			answer := c.PingHandler()
+			c.SetPingHandler(func(p string) error {
+				pings++
+				return answer(p)
+			})
+			_ = c.SetReadDeadline(time.Now().Add(10*time.Minute - time.Second))
+			if _, _, err := c.ReadMessage(); !isTimeout(err) {
+				t.Errorf("the client was told %v", err)
+			}
+			if pings != 39 {
+				t.Errorf("%d pings in ten minutes, want 39", pings)
+			}
+			_ = c.Close()
+		})
+	})
+	t.Run("find a client that is gone", func(t *testing.T) {
+		t.Parallel()
+		inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+			c := dial()
+			c.say(`{"type":"connection_init"}`)
+			c.hear(`{"type":"connection_ack"}`)
+			c.SetPingHandler(func(string) error { return nil })
+			start := time.Now()
+			_, _, err := c.ReadMessage()
+			if ce, ok := errors.AsType[*websocket.CloseError](err); !ok || ce.Code != 1006 {
+				t.Errorf("the client was told %v", err)
+			}
+			after(t, start, 37500*time.Millisecond)
+			synctest.Wait()
+			if got := s.Stats().Connections; got != 0 {
+				t.Errorf("%d connections are left", got)
+			}
+		})
+	})
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}
+
+func TestExpiryClosesAtItsTime(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{Init: expireAfter(time.Hour)}, func(t *testing.T, _ *server, dial func() *socket) {
+		c := dial()
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		start := time.Now()
+		c.closed(4403, "Forbidden: the credentials have expired")
+		after(t, start, time.Hour)
+	})
+}
+
+func TestACloseThatIsNotAnsweredEndsInASecond(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+		c := dial()
+		c.SetCloseHandler(func(int, string) error { return nil })
+		c.say(`nonsense`)
+		c.closed(4400, "Invalid message: it must be a JSON object")
+		start := time.Now()
+		for s.Stats().Connections > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(start).Round(10 * time.Millisecond); took != time.Second {
+			t.Errorf("gone after %v, want 1 s", took)
+		}
+	})
+}
+
+func TestAWriteThatIsNotTakenEndsTheSocket(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+		c := dial()
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		c.say(subscribeMsg("s", `subscription{size}`)) // A pipe holds nothing: the first write hangs.
+		start := time.Now()
+		for s.Stats().Connections > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(start); took < 2500*time.Millisecond || took > 5*time.Second {
+			t.Errorf("cut after %v, want between half the write timeout and all of it", took)
+		}
+		if got := s.Stats().WriteTimeouts; got != 1 {
+			t.Errorf("%d write timeouts", got)
+		}
+	})
+}
+
+func TestGathering(t *testing.T) {
+	t.Parallel()
+	f := func(name string, cfg graphqlws.Config, init string, want ...time.Duration) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inTime(t, cfg, func(t *testing.T, s *server, dial func() *socket) {
+				c := dial()
+				c.say(init)
+				c.hear(`{"type":"connection_ack"}`)
+				c.say(subscribeMsg("s", `subscription{changes{revision}}`))
+				c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0}}}}`)
+				time.Sleep(time.Minute) // A long pause, of pings that nobody reads yet.
+				start := time.Now()
+				go func() {
+					for range 5 { // At 0, 20, 40, 60 and 80 ms.
+						s.log.Append("a")
+						time.Sleep(20 * time.Millisecond)
+					}
+				}()
+				for i, d := range want {
+					if _, _, err := c.ReadMessage(); err != nil {
+						t.Fatal(err)
+					}
+					if got := time.Since(start); got != d {
+						t.Errorf("message %d after %v, want %v", i, got, d)
+					}
+				}
+				_ = c.Close()
+				time.Sleep(time.Second)
+			})
+		})
+	}
+	const ms = time.Millisecond
+	f("off, every message goes at once", graphqlws.Config{PingInterval: time.Hour}, `{"type":"connection_init"}`, 0, 20*ms, 40*ms, 60*ms, 80*ms)
+	f("of 50 ms, after a pause at once and then together", graphqlws.Config{PingInterval: time.Hour, Gather: 50 * ms}, `{"type":"connection_init"}`, 0, 50*ms, 50*ms, 100*ms, 100*ms)
+	f("as the client chose", graphqlws.Config{PingInterval: time.Hour}, `{"type":"connection_init","payload":{"gatherMs":50}}`, 0, 50*ms, 50*ms, 100*ms, 100*ms)
+	f("off, as the client chose", graphqlws.Config{PingInterval: time.Hour, Gather: 50 * ms}, `{"type":"connection_init","payload":{"gatherMs":0}}`, 0, 20*ms, 40*ms, 60*ms, 80*ms)
+}
+
+func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{MaxQueuedMessages: 4}, func(t *testing.T, s *server, dial func() *socket) {
+		c := dial()
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		for range 40 { // Pongs that are not read.
+			c.say(`{"type":"ping"}`)
+		}
+		synctest.Wait()
+		for range 8 { // Those that were being written.
+			_, _, err := c.ReadMessage()
+			if ce, ok := errors.AsType[*websocket.CloseError](err); ok {
+				if ce.Code != 1013 || ce.Text != "Slow consumer" {
+					t.Errorf("closed with %v", ce)
+				}
+				break
+			}
+		}
+		if got := s.Stats().SlowClosed; got != 1 {
+			t.Errorf("%d sockets closed as slow", got)
+		}
+	})
+}
+
+func TestASlowSubscriberIsPutAsideAndCatchesUp(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{MaxQueuedMessages: 4}, func(t *testing.T, s *server, dial func() *socket) {
+		c := dial()
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
+		synctest.Wait()
+		for range 20 {
+			s.log.Append("a")
+			synctest.Wait()
+		}
+		if got := s.Stats().SlowConsumers; got != 1 {
+			t.Fatalf("put aside %d times", got)
+		}
+		texts, messages := 0, 0
+		for ; texts < 20; messages++ {
+			_, msg, err := c.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts += strings.Count(string(msg), `"a"`)
+			if want := `"revision":` + strconv.Itoa(texts) + `,`; !strings.Contains(string(msg), want) {
+				t.Fatalf("after %d texts: %s", texts, msg)
+			}
+		}
+		if messages > 7 {
+			t.Errorf("%d messages: what was missed should have come as one", messages)
+		}
+		_ = c.Close()
+	})
+}
