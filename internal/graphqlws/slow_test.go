@@ -54,7 +54,7 @@ func TestAReaderThatStopsHarmsNobody(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("it was held for %v", took)
 	}
-	if got := s.Stats(); got.WriteTimeouts != 1 || got.SlowConsumers == 0 {
+	if got := s.Stats(); got.WriteTimeouts != 1 {
 		t.Errorf("stats %+v", got)
 	}
 }
