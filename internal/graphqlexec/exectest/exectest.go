@@ -28,10 +28,13 @@ type Log struct {
 }
 
 // Append adds a text and returns the new revision.
-func (l *Log) Append(text string) int {
+func (l *Log) Append(text string) int { return l.AppendAll(text, 1) }
+
+// AppendAll adds a text n times at once and returns the new revision.
+func (l *Log) AppendAll(text string, n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.texts = append(l.texts, text)
+	l.texts = append(l.texts, slices.Repeat([]string{text}, n)...)
 	if l.grown != nil {
 		close(l.grown)
 		l.grown = nil
