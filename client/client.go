@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -45,7 +46,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, fmt.Errorf("the token contains a blank or a character that no header may carry")
+		return nil, errors.New("the token contains a blank or a character that no header may carry")
 	}
 	transport := cfg.Transport
 	if transport == nil {
@@ -91,13 +92,13 @@ func newTransport() http.RoundTripper {
 func endpointOf(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return "", fmt.Errorf("the server's URL cannot be read; it must look like http://127.0.0.1:7833")
+		return "", errors.New("the server's URL cannot be read; it must look like http://127.0.0.1:7833")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", fmt.Errorf("the server's URL must begin with http:// or https:// and name a host")
+		return "", errors.New("the server's URL must begin with http:// or https:// and name a host")
 	}
 	if u.User != nil {
-		return "", fmt.Errorf("the server's URL must not contain a user or password; use the token")
+		return "", errors.New("the server's URL must not contain a user or password; use the token")
 	}
 	if strings.Trim(u.Path, "/") == "" {
 		u.Path = "/graphql"
@@ -128,7 +129,7 @@ func (c poster) MakeRequest(ctx context.Context, op *graphql.Request, into *grap
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswerBytes+1))
 	if err != nil {
 		return fmt.Errorf("cannot read the answer to %s: %w", op.OpName, err)
@@ -156,7 +157,7 @@ func decode(answer []byte, status int, into *graphql.Response) error {
 	case err != nil:
 		return fmt.Errorf("the answer is not GraphQL: %w", err)
 	case len(envelope.Data) == 0 || string(envelope.Data) == "null":
-		return fmt.Errorf("the answer holds neither data nor errors")
+		return errors.New("the answer holds neither data nor errors")
 	}
 	if err := json.Unmarshal(envelope.Data, into.Data); err != nil {
 		return fmt.Errorf("the answer does not fit the operation: %w", err)

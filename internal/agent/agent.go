@@ -21,6 +21,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -86,7 +87,7 @@ type Agent struct {
 // New returns an agent that begins to report when it is run. The error says which part of cfg is wrong.
 func New(cfg Config) (*Agent, error) {
 	if cfg.Sender == nil {
-		return nil, fmt.Errorf("there is nobody to send heartbeats to")
+		return nil, errors.New("there is nobody to send heartbeats to")
 	}
 	name, err := os.Hostname()
 	if err != nil && (cfg.HiveID == "" || cfg.Hostname == "") {
@@ -112,7 +113,7 @@ func New(cfg Config) (*Agent, error) {
 	case cfg.Interval < minInterval || cfg.Interval > maxInterval:
 		return nil, fmt.Errorf("the interval %v is not within %v to %v", cfg.Interval, minInterval, maxInterval)
 	case cfg.SourceTimeout < 0 || cfg.SendTimeout < 0 || cfg.MaxBackoff < 0:
-		return nil, fmt.Errorf("a timeout is negative")
+		return nil, errors.New("a timeout is negative")
 	}
 	return &Agent{
 		cfg:         cfg,

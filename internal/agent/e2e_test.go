@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -155,9 +156,9 @@ vllm:num_requests_waiting{engine="0",model_name="meta-llama/Llama-3.1-8B"} 7.0
 	}
 	endpoint := func(e *engineProcess) *string { return new(fmt.Sprintf("http://127.0.0.1:%d", e.port)) }
 	want := []*client.WorkerInput{
-		{Group: "llama", Instance: fmt.Sprint(llama.port), Pid: new(llama.Process.Pid), Model: new("Qwen3-8B-Q4_K_M"),
+		{Group: "llama", Instance: strconv.Itoa(llama.port), Pid: new(llama.Process.Pid), Model: new("Qwen3-8B-Q4_K_M"),
 			Endpoint: endpoint(llama), RequestsRunning: new(2), RequestsQueued: new(5)},
-		{Group: "vllm", Instance: fmt.Sprint(vllm.port), Pid: new(vllm.Process.Pid), Model: new("meta-llama/Llama-3.1-8B"),
+		{Group: "vllm", Instance: strconv.Itoa(vllm.port), Pid: new(vllm.Process.Pid), Model: new("meta-llama/Llama-3.1-8B"),
 			Endpoint: endpoint(vllm), RequestsRunning: new(4), RequestsQueued: new(7)},
 	}
 	if diff := cmp.Diff(want, got.Workers); diff != "" {

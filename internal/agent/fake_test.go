@@ -86,7 +86,7 @@ func start(t *testing.T, f fake) *engineProcess {
 	if err != nil {
 		t.Fatalf("the fake engine did not start: %v", err)
 	}
-	for _, field := range strings.Fields(line) {
+	for field := range strings.FieldsSeq(line) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func playEngine(script string) {
 		}()
 	}
 	if own != nil {
-		go func() { fatal(http.Serve(own, f)) }() //nolint:gosec // a fake needs no timeouts
+		go func() { fatal(http.Serve(own, f)) }()
 	}
 	fmt.Println(strings.Join(pids, " ")) //nolint:forbidigo // this is how it says that it is up
 	_, _ = io.Copy(io.Discard, os.Stdin)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,7 +186,7 @@ func TestGPUFiguresOfAProcessTree(t *testing.T) {
 		switch v := v.(type) {
 		case *int:
 			if v != nil {
-				return fmt.Sprint(*v / 1024)
+				return strconv.Itoa(*v / 1024)
 			}
 		case *float64:
 			if v != nil {

@@ -166,8 +166,8 @@ func TestAServerThatIsAwayIsTriedMoreAndMoreSeldom(t *testing.T) {
 	}, func(b *bubble) {
 		b.sleep(2 * time.Minute)
 		beats, at := b.heard()
-		for i, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10, 10} {
-			want *= time.Second
+		for i, seconds := range []int{1, 2, 4, 8, 10, 10, 10, 10} {
+			want := time.Duration(seconds) * time.Second
 			if pause := at[i+1] - at[i]; pause < want/2 || pause > want+time.Millisecond {
 				t.Errorf("pause %d is %v, want %v to %v", i, pause, want/2, want)
 			}

@@ -143,7 +143,7 @@ func TestWhereAWorkerListens(t *testing.T) {
 		t.Run(c.line+" at "+c.listening, func(t *testing.T) {
 			server, _ := engine.Recognize(strings.Fields(c.line))
 			var listening []netip.AddrPort
-			for _, a := range strings.Fields(c.listening) {
+			for a := range strings.FieldsSeq(c.listening) {
 				listening = append(listening, netip.MustParseAddrPort(a))
 			}
 			got := place{port: server.Port}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -117,7 +118,7 @@ func (p *Probe) Ask(ctx context.Context) (Answer, error) {
 }
 
 // Asks says whether there is anything to ask a server of this kind.
-func (s Server) Asks() bool { return s.Kind != RBee && !s.TLS && !(s.Kind == Ollama && s.Runner) }
+func (s Server) Asks() bool { return s.Kind != RBee && !s.TLS && (s.Kind != Ollama || !s.Runner) }
 
 // askModel asks in all the ways there are which model is served. Not knowing is no error.
 func (p *Probe) askModel(ctx context.Context) string {
@@ -162,14 +163,7 @@ func (p *Probe) get(ctx context.Context, path string, into any) error {
 func (p *Probe) gauges(ctx context.Context, names ...string) (gauges, error) {
 	found := gauges{}
 	err := p.do(ctx, http.MethodGet, "/metrics", nil, func(r io.Reader) error {
-		return scanMetrics(r, func(name string) bool {
-			for _, n := range names {
-				if n == name {
-					return true
-				}
-			}
-			return false
-		}, found.add)
+		return scanMetrics(r, func(name string) bool { return slices.Contains(names, name) }, found.add)
 	})
 	return found, err
 }
@@ -189,7 +183,7 @@ func (p *Probe) do(ctx context.Context, method, path string, body []byte, read f
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	switch resp.StatusCode {
 	case http.StatusOK:
 		limited := io.LimitReader(resp.Body, maxAnswerBytes)

@@ -64,7 +64,7 @@ func Unrecognized(args []string) Server {
 	return parse(RBee, rest)
 }
 
-var python = regexp.MustCompile(`^(python|pypy)[0-9.]*w?$`) //nolint:gochecknoglobals // constant in all but the keyword
+var python = regexp.MustCompile(`^(python|pypy)[0-9.]*w?$`)
 
 // programOf returns the program that runs, as its lower-case base name, or the Python module, and the arguments to it.
 func programOf(args []string) (program, module string, rest []string) {
@@ -239,7 +239,7 @@ func positional(args []string) string {
 	return found
 }
 
-var shard = regexp.MustCompile(`-[0-9]{5}-of-[0-9]{5}$`) //nolint:gochecknoglobals // constant in all but the keyword
+var shard = regexp.MustCompile(`-[0-9]{5}-of-[0-9]{5}$`)
 
 // modelName makes a name of a model out of what a command line or an engine calls it: a GGUF file goes by its base name
 // without the ending and without the number of its first part, everything else by itself.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-var saidOnly = cmpopts.IgnoreUnexported(Server{}) //nolint:gochecknoglobals // an option for comparing
+var saidOnly = cmpopts.IgnoreUnexported(Server{})
 
 func TestCommandLinesOfModelServers(t *testing.T) {
 	for _, c := range []struct {
@@ -110,7 +110,7 @@ func TestTheEnvironmentSaysWhatTheCommandLineLeavesOpen(t *testing.T) {
 		t.Run(c.line+" "+c.env, func(t *testing.T) {
 			got, _ := Recognize(strings.Fields(c.line))
 			env := map[string]string{}
-			for _, entry := range strings.Fields(c.env) {
+			for entry := range strings.FieldsSeq(c.env) {
 				name, value, _ := strings.Cut(entry, "=")
 				env[name] = value
 			}

@@ -29,10 +29,8 @@ func (l *fakeLibrary) Device(i int, since time.Time) (reading, error) {
 
 const gib = 1 << 30
 
-func mem(n uint64) *uint64   { return &n }
-func pct(n float64) *float64 { return &n }
 func busyDevice(u float64) Device {
-	return Device{Name: "H200", Utilization: &u, MemoryTotal: mem(140 * gib)}
+	return Device{Name: "H200", Utilization: &u, MemoryTotal: new(uint64(140 * gib))}
 }
 
 func TestWhatAProcessUsesOfADevice(t *testing.T) {
@@ -43,30 +41,30 @@ func TestWhatAProcessUsesOfADevice(t *testing.T) {
 	}{
 		{"nobody", reading{Device: busyDevice(0), processes: []processMemory{}}, nil},
 		{"a sampled process was as busy as its newest sample",
-			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}},
+			reading{Device: busyDevice(90), processes: []processMemory{{7, new(uint64(gib))}, {8, new(uint64(gib))}},
 				samples: []processSample{{7, 2, 60}, {7, 1, 10}, {8, 1, 30}, {9, 3, 99}}},
-			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(60)}, {PID: 8, Memory: mem(gib), Utilization: pct(30)}}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib)), Utilization: new(60.0)}, {PID: 8, Memory: new(uint64(gib)), Utilization: new(30.0)}}},
 		{"one without sample beside others was idle",
-			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}}, samples: []processSample{{7, 1, 90}}},
-			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(90)}, {PID: 8, Memory: mem(gib), Utilization: pct(0)}}},
+			reading{Device: busyDevice(90), processes: []processMemory{{7, new(uint64(gib))}, {8, new(uint64(gib))}}, samples: []processSample{{7, 1, 90}}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib)), Utilization: new(90.0)}, {PID: 8, Memory: new(uint64(gib)), Utilization: new(0.0)}}},
 		{"the only one keeps the device busy, sampled or not",
-			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}}, samples: []processSample{}},
-			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(90)}}},
+			reading{Device: busyDevice(90), processes: []processMemory{{7, new(uint64(gib))}}, samples: []processSample{}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib)), Utilization: new(90.0)}}},
 		{"without samples the only one is known by its device",
 			reading{Device: busyDevice(0), processes: []processMemory{{7, nil}}},
-			[]Usage{{PID: 7, Utilization: pct(0)}}},
+			[]Usage{{PID: 7, Utilization: new(0.0)}}},
 		{"without samples several are unknown",
-			reading{Device: busyDevice(90), processes: []processMemory{{7, mem(gib)}, {8, mem(gib)}}},
-			[]Usage{{PID: 7, Memory: mem(gib)}, {PID: 8, Memory: mem(gib)}}},
+			reading{Device: busyDevice(90), processes: []processMemory{{7, new(uint64(gib))}, {8, new(uint64(gib))}}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib))}, {PID: 8, Memory: new(uint64(gib))}}},
 		{"without any utilization it is unknown, not 0",
-			reading{Device: Device{Name: "MIG"}, processes: []processMemory{{7, mem(gib)}}},
-			[]Usage{{PID: 7, Memory: mem(gib)}}},
+			reading{Device: Device{Name: "MIG"}, processes: []processMemory{{7, new(uint64(gib))}}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib))}}},
 		{"a sample beyond 100 is none",
-			reading{Device: busyDevice(50), processes: []processMemory{{7, mem(gib)}}, samples: []processSample{{7, 1, 4000}}},
-			[]Usage{{PID: 7, Memory: mem(gib), Utilization: pct(50)}}},
+			reading{Device: busyDevice(50), processes: []processMemory{{7, new(uint64(gib))}}, samples: []processSample{{7, 1, 4000}}},
+			[]Usage{{PID: 7, Memory: new(uint64(gib)), Utilization: new(50.0)}}},
 		{"a process with compute and graphics is one",
-			reading{Device: busyDevice(5), processes: []processMemory{{7, mem(gib)}, {7, mem(2 * gib)}, {7, nil}}},
-			[]Usage{{PID: 7, Memory: mem(2 * gib), Utilization: pct(5)}}},
+			reading{Device: busyDevice(5), processes: []processMemory{{7, new(uint64(gib))}, {7, new(uint64(2 * gib))}, {7, nil}}},
+			[]Usage{{PID: 7, Memory: new(uint64(2 * gib)), Utilization: new(5.0)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := (&nvmlReader{lib: &fakeLibrary{devices: []reading{c.device}}}).Read(t.Context())
@@ -82,9 +80,9 @@ func TestWhatAProcessUsesOfADevice(t *testing.T) {
 
 func TestDevicesKeepTheirNumbers(t *testing.T) {
 	lib := &fakeLibrary{devices: []reading{
-		{Device: busyDevice(1), processes: []processMemory{{7, mem(gib)}}},
+		{Device: busyDevice(1), processes: []processMemory{{7, new(uint64(gib))}}},
 		{Device: busyDevice(2)},
-		{Device: busyDevice(3), processes: []processMemory{{7, mem(gib)}}},
+		{Device: busyDevice(3), processes: []processMemory{{7, new(uint64(gib))}}},
 	}}
 	got, err := (&nvmlReader{lib: lib}).Read(t.Context())
 	if err != nil {
@@ -93,7 +91,7 @@ func TestDevicesKeepTheirNumbers(t *testing.T) {
 	if len(got.Devices) != 3 || got.Devices[2].Index != 2 || *got.Devices[2].Utilization != 3 {
 		t.Errorf("got %+v", got.Devices)
 	}
-	want := []Usage{{PID: 7, Device: 0, Memory: mem(gib), Utilization: pct(1)}, {PID: 7, Device: 2, Memory: mem(gib), Utilization: pct(3)}}
+	want := []Usage{{PID: 7, Device: 0, Memory: new(uint64(gib)), Utilization: new(1.0)}, {PID: 7, Device: 2, Memory: new(uint64(gib)), Utilization: new(3.0)}}
 	if diff := cmp.Diff(want, got.Usages); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -147,14 +145,14 @@ func TestNvidiaSMI(t *testing.T) {
 	const mib = 1 << 20
 	want := Reading{
 		Devices: []Device{
-			{Index: 0, Name: "NVIDIA H200", MemoryTotal: mem(143771 * mib), MemoryUsed: mem(1024 * mib), Utilization: pct(37),
-				Temperature: pct(41), Power: pct(118.53), ComputeCapability: "9.0"},
-			{Index: 1, Name: "NVIDIA A100, MIG", MemoryTotal: mem(81920 * mib), ComputeCapability: "8.0"},
+			{Index: 0, Name: "NVIDIA H200", MemoryTotal: new(uint64(143771 * mib)), MemoryUsed: new(uint64(1024 * mib)), Utilization: new(37.0),
+				Temperature: new(41.0), Power: new(118.53), ComputeCapability: "9.0"},
+			{Index: 1, Name: "NVIDIA A100, MIG", MemoryTotal: new(uint64(81920 * mib)), ComputeCapability: "8.0"},
 		},
 		Usages: []Usage{
-			{PID: 4711, Device: 0, Memory: mem(900 * mib), Utilization: pct(37)},
+			{PID: 4711, Device: 0, Memory: new(uint64(900 * mib)), Utilization: new(37.0)},
 			{PID: 4712, Device: 1},
-			{PID: 4713, Device: 1, Memory: mem(7 * mib)},
+			{PID: 4713, Device: 1, Memory: new(uint64(7 * mib))},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

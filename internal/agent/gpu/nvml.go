@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -42,9 +41,6 @@ const (
 	// maxDevices bounds the devices of one machine.
 	maxDevices = 64
 )
-
-// errUnsupported is what library answers when a device is there but does not say.
-var errUnsupported = errors.New("the device does not support this")
 
 type nvmlReader struct{ lib library }
 

@@ -102,8 +102,9 @@ func fatal(ret nvml.Return) bool {
 	switch ret {
 	case nvml.SUCCESS, nvml.ERROR_NOT_SUPPORTED, nvml.ERROR_NO_PERMISSION, nvml.ERROR_NOT_FOUND:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 func failed(what string, ret nvml.Return) error {

@@ -73,8 +73,7 @@ func (r *smiReader) Read(ctx context.Context) (Reading, error) {
 func (r *smiReader) devices(ctx context.Context) ([]byte, error) {
 	if !r.oldDriver {
 		out, err := r.query(ctx, "--query-gpu="+smiDevices+",compute_cap")
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
+		if _, refused := errors.AsType[*exec.ExitError](err); !refused {
 			return out, err
 		}
 	}
@@ -116,9 +115,9 @@ func parseSMIProcesses(out []byte, index map[string]int, devices []Device) ([]Us
 	on := map[int]int{}
 	err := eachLine(out, 3, func(f []string) error {
 		device, known := index[f[0]]
-		pid, err := strconv.Atoi(f[1])
-		if !known || err != nil || pid <= 0 {
-			return nil // "[Not Found]", or a device that has just come.
+		pid, _ := strconv.Atoi(f[1]) // 0 for "[Not Found]".
+		if !known || pid <= 0 {
+			return nil
 		}
 		usages = append(usages, Usage{PID: pid, Device: device, Memory: mebibytes(f[2])})
 		on[device]++

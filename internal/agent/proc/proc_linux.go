@@ -34,7 +34,7 @@ func (s *Scanner) list(ctx context.Context) ([]Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return nil, err
@@ -138,21 +138,21 @@ func parseCgroup(file string) string {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the path is below the proc file system
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, maxFileBytes))
 }
 
 // readInto reads a file that fits into buf; proc hands such a file out in one piece.
 func readInto(buf []byte, path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the path is below the proc file system
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	n, err := f.Read(buf)
 	return buf[:n], err
 }
@@ -176,7 +176,7 @@ func (s *Scanner) socketsReadable(pid int) bool {
 	if err != nil {
 		return false
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	_, err = dir.Readdirnames(1)
 	return err == nil || errors.Is(err, io.EOF)
 }

@@ -16,31 +16,31 @@ import (
 
 // fakeProc is a proc file system made of files.
 type fakeProc struct {
-	t    testing.TB
+	tb   testing.TB
 	root string
 }
 
-func newFakeProc(t testing.TB) fakeProc {
-	t.Helper()
-	f := fakeProc{t, t.TempDir()}
+func newFakeProc(tb testing.TB) fakeProc {
+	tb.Helper()
+	f := fakeProc{tb, tb.TempDir()}
 	f.write("uptime", "1000.00 2000.00\n")
 	return f
 }
 
 func (f fakeProc) write(path, content string) {
-	f.t.Helper()
+	f.tb.Helper()
 	path = filepath.Join(f.root, path)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		f.t.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		f.t.Fatal(err)
+		f.tb.Fatal(err)
 	}
 }
 
 // process adds a process that started so many ticks after boot.
 func (f fakeProc) process(pid, parent, start int, name string, args ...string) {
-	f.t.Helper()
+	f.tb.Helper()
 	f.write(fmt.Sprintf("%d/stat", pid), fmt.Sprintf("%d (%s) S %d 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 %d 1000000 256 18446744073709551615 0 0\n",
 		pid, name, parent, start))
 	f.write(fmt.Sprintf("%d/cmdline", pid), strings.Join(args, "\x00")+"\x00")
@@ -170,7 +170,7 @@ func TestSockets(t *testing.T) {
 			t.Logf("%s: %v", address, err)
 			continue
 		}
-		defer l.Close()
+		t.Cleanup(func() { _ = l.Close() })
 		got := NewScanner("").Sockets(t.Context(), os.Getpid())
 		want := l.Addr().(*net.TCPAddr).AddrPort()
 		if !got.Known || got.Foreign || !slices.Contains(got.Listening, want) {
