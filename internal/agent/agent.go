@@ -9,12 +9,14 @@
 //     processes were listed for the first time nothing is sent: an empty list would say that there are no workers.
 //   - A worker is a process with all its descendants, and is known by pid and start: a recycled pid is never confused
 //     with the process before it.
+//     Its resident memory is the sum over them, so pages that they share count once for each.
 //   - Ollama, and llama-server as a router, load models into runners of their own: each loaded model is a worker named
 //     <port>:<model>, with the figures of its runner and the endpoint of the server. With nothing loaded the server is
 //     one worker without a model.
 //   - A worker that is known not to serve yet, because its port is closed or it says that it is loading, has neither
 //     model nor endpoint, so that nobody sends it work.
-//   - Only loopback addresses at which a found process listens are asked.
+//   - Only loopback addresses at which a found process listens are asked. A server in a container with a network of its
+//     own is found and measured, but not asked, and has no endpoint: where its port is published cannot be seen from here.
 package agent
 
 import (

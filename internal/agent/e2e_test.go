@@ -65,7 +65,7 @@ func newServer(t *testing.T) *server {
 // await returns the first heartbeat that is good enough.
 func (s *server) await(t *testing.T, good func(*client.HeartbeatInput) bool) *client.HeartbeatInput {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for seen := 0; ; {

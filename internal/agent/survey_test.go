@@ -183,7 +183,7 @@ func TestWhereAWorkerSaysThatItListens(t *testing.T) {
 // await looks until the survey is good enough.
 func await(t *testing.T, s *surveyor, good func([]*worker) bool) []*worker {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -45,8 +45,6 @@ type Reading struct {
 	Devices []Device
 	// Usages holds one entry for each process on each device.
 	Usages []Usage
-	// Hidden are the indexes of devices that do not tell which processes use them.
-	Hidden []int
 }
 
 // Reader reads the GPUs of this machine. A reader must not be used concurrently. A call can hang as long as the driver does.

@@ -95,9 +95,6 @@ func TestDevicesKeepTheirNumbers(t *testing.T) {
 	if diff := cmp.Diff(want, got.Usages); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]int{1}, got.Hidden); diff != "" {
-		t.Errorf("devices that do not tell, -want +got:\n%s", diff)
-	}
 }
 
 func TestADriverThatFailsIsAnErrorAndNotAMachineWithoutGPUs(t *testing.T) {

@@ -61,9 +61,6 @@ func (r *nvmlReader) Read(ctx context.Context) (Reading, error) {
 		}
 		one.Index = i
 		all.Devices = append(all.Devices, one.Device)
-		if one.processes == nil {
-			all.Hidden = append(all.Hidden, i)
-		}
 		all.Usages = append(all.Usages, one.usages()...)
 	}
 	return all, nil
