@@ -12,7 +12,10 @@ import (
 )
 
 func TestAnAnswerIsNeverTakenForThatOfAnotherProcess(t *testing.T) {
+	turn := make(chan struct{}, 1)
+	turn <- struct{}{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-turn
 		_, _ = w.Write([]byte("vllm:num_requests_running 3\n"))
 	}))
 	defer srv.Close()
@@ -31,9 +34,12 @@ func TestAnAnswerIsNeverTakenForThatOfAnotherProcess(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	q.ask(t.Context(), &running, at(after))
-	if got, _, known := q.answers(time.Minute)(before); known {
-		t.Errorf("the process that is gone still answers %+v", got)
+	for _, id := range []proc.ID{before, after} {
+		if got, _, known := q.answers(time.Minute)(id); known {
+			t.Errorf("%v has answered %+v, but one is gone and the other has not answered yet", id, got)
+		}
 	}
+	turn <- struct{}{}
 	running.Wait()
 	if got, fresh, _ := q.answers(time.Minute)(after); !fresh || deref(got.Running) != 3 {
 		t.Errorf("got %+v", got)
