@@ -74,6 +74,26 @@ func check(hb *Heartbeat, maxWorkers int) ([]string, *InvalidError) {
 	return c.warnings, c.err
 }
 
+// Check returns the *InvalidError for which Apply would refuse a heartbeat with this report; nil when there is none.
+func (r HiveReport) Check() error {
+	c := &checker{}
+	c.hive(&r)
+	if c.err != nil {
+		return c.err
+	}
+	return nil
+}
+
+// Check returns the *InvalidError for which Apply would refuse a heartbeat of this one worker; nil when there is none.
+func (r WorkerReport) Check() error {
+	c := &checker{}
+	c.worker([]WorkerReport{r}, 0)
+	if c.err != nil {
+		return c.err
+	}
+	return nil
+}
+
 // unique sorts the workers by group and instance, the order in which records hold them, and refuses twins.
 func (c *checker) unique(workers []WorkerReport) {
 	byName := func(a, b WorkerReport) int {

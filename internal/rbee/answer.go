@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// maxBody bounds the body of a request, in bytes. It is what rbee's queen took.
-const maxBody = 2 << 20
-
 // answer is the body of every answer but an event stream, a list of facts and nothing at all.
 type answer struct {
 	Status  string `json:"status"` // "ok" or "error"

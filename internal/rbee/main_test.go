@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -36,9 +37,12 @@ func open(t testing.TB, cfg Config) *fleet {
 	if cfg.Logger == nil {
 		cfg.Logger = f.logs.logger()
 	}
-	f.reg, f.door = cfg.Registry, New(cfg)
-	server := httptest.NewServer(f.door.Handler())
-	f.url = server.URL
+	door, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.reg, f.door = cfg.Registry, door
+	f.url = serve(t, f.door.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = f.reg.Run(ctx) })
@@ -46,10 +50,16 @@ func open(t testing.TB, cfg Config) *fleet {
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		server.Close()
-		http.DefaultClient.CloseIdleConnections()
 	})
 	return f
+}
+
+// serve serves a handler until the test ends, and returns its address.
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // post sends a JSON body and returns the status and the body of the answer.
@@ -67,6 +77,7 @@ func (f *fleet) send(method, path, contentType string, body io.Reader) (int, str
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	req.Close = true // so that no test finds a connection of another
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		f.t.Fatal(err)
@@ -77,6 +88,21 @@ func (f *fleet) send(method, path, contentType string, body io.Reader) (int, str
 		f.t.Fatal(err)
 	}
 	return resp.StatusCode, string(bytes.TrimSpace(answer))
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited 10 s in vain: %s", what)
+		}
+	}
 }
 
 // hive returns a hive's record, which must be there.
