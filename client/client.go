@@ -24,19 +24,32 @@ type Config struct {
 	Token string
 	// Timeout bounds one call, from dialling to the last byte of the answer. Zero means 10 s.
 	Timeout time.Duration
-	// MaxAnswerBytes bounds the answer to one call. Zero means 64 MiB.
+	// MaxAnswerBytes bounds the answer to one call, one message of a subscription, and the messages of one that
+	// wait to be taken. Zero means 64 MiB.
 	MaxAnswerBytes int64
 	// Transport sends the requests. Nil means one of its own, which honours the environment's proxy settings.
+	// Subscriptions use its dialler, proxy and TLS settings when it is an [*http.Transport].
 	Transport http.RoundTripper
+
+	// PingInterval is how often the server is asked for a sign of life while there are subscriptions; one that is silent for two and
+	// a half times as long is taken for dead. Zero means 5 s.
+	PingInterval time.Duration
+	// MaxPause bounds the pause before a try to connect again. Zero means 10 s.
+	MaxPause time.Duration
+	// Interrupted is told when subscriptions are interrupted, and how long the pause before the next try is. It may be
+	// called from any goroutine and must not block. Nil: nobody is told.
+	Interrupted func(err error, pause time.Duration)
 }
 
 // Client sends operations to one server.
 type Client struct {
+	cfg            Config // with defaults
 	url            string
 	token          string
 	maxAnswerBytes int64
 	http           *http.Client
 	transport      graphql.Client
+	line           line
 }
 
 // New returns a client of the server at cfg.URL. It does not connect yet, so the server need not run.
@@ -52,10 +65,14 @@ func New(cfg Config) (*Client, error) {
 	if transport == nil {
 		transport = newTransport()
 	}
+	cfg.MaxAnswerBytes = cmp.Or(cfg.MaxAnswerBytes, 64<<20)
+	cfg.PingInterval = cmp.Or(cfg.PingInterval, 5*time.Second)
+	cfg.MaxPause = cmp.Or(cfg.MaxPause, 10*time.Second)
 	c := &Client{
+		cfg:            cfg,
 		url:            endpoint,
 		token:          cfg.Token,
-		maxAnswerBytes: cmp.Or(cfg.MaxAnswerBytes, 64<<20),
+		maxAnswerBytes: cfg.MaxAnswerBytes,
 		http: &http.Client{
 			Transport: transport,
 			Timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
@@ -64,6 +81,7 @@ func New(cfg Config) (*Client, error) {
 		},
 	}
 	c.transport = poster{c}
+	c.line.client = c
 	return c, nil
 }
 

@@ -1,0 +1,81 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+var (
+	// errCompleted ends a subscription that the server completed.
+	errCompleted = errors.New("the server completed the subscription")
+	// errBehind ends a subscription whose messages were not taken in time. The others on its socket do not wait for it.
+	errBehind = errors.New("the subscription's messages were not taken in time")
+)
+
+// subscription is one operation on a socket: a queue between the socket's reader and one consumer.
+type subscription struct {
+	socket *socket
+	id     string
+	wake   chan struct{} // holds one token when there is something to see
+
+	mu    sync.Mutex // guards what follows
+	queue [][]byte
+	bytes int64
+	err   error // what comes after the queue
+}
+
+// deliver queues a payload; beyond most bytes the subscription ends with errBehind.
+func (sub *subscription) deliver(payload []byte, most int64) {
+	sub.mu.Lock()
+	switch {
+	case sub.err != nil:
+	case len(sub.queue) > 0 && sub.bytes+int64(len(payload)) > most:
+		sub.queue, sub.err = nil, errBehind
+	default:
+		sub.queue = append(sub.queue, payload)
+		sub.bytes += int64(len(payload))
+	}
+	sub.mu.Unlock()
+	sub.signal()
+}
+
+// end says what comes after the queue. Only the first call counts.
+func (sub *subscription) end(why error) {
+	sub.mu.Lock()
+	sub.err = cmpErr(sub.err, why)
+	sub.mu.Unlock()
+	sub.signal()
+}
+
+func (sub *subscription) signal() {
+	select {
+	case sub.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for the next payload. Payloads that came before the end are still given out.
+func (sub *subscription) next(ctx context.Context) ([]byte, error) {
+	for {
+		sub.mu.Lock()
+		if len(sub.queue) > 0 {
+			payload := sub.queue[0]
+			sub.queue[0] = nil
+			sub.queue = sub.queue[1:]
+			sub.bytes -= int64(len(payload))
+			sub.mu.Unlock()
+			return payload, nil
+		}
+		err := sub.err
+		sub.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-sub.wake:
+		}
+	}
+}
