@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -119,7 +120,7 @@ func (c *client) take(response []byte) {
 
 const changesQuery = `subscription($since:String,$prefix:String){changes(since:$since,prefix:$prefix){revision reset complete texts}}`
 
-func subscribe(t testing.TB, e *graphqlexec.Executor, c *client, query string, vars map[string]any, scope string) {
+func subscribe(t *testing.T, e *graphqlexec.Executor, c *client, query string, vars map[string]any, scope string) {
 	t.Helper()
 	op, errs := e.Prepare(t.Context(), &graphql.RawParams{Query: query, Variables: vars})
 	if len(errs) > 0 {
@@ -134,6 +135,7 @@ func subscribe(t testing.TB, e *graphqlexec.Executor, c *client, query string, v
 
 // history runs a random life of a group and returns the first difference between a client's copy and the log.
 func history(t *testing.T, rt *rapid.T, fault string) error {
+	t.Helper()
 	log := &exectest.Log{}
 	e := newExecutor(&exectest.Resolver{Log: log, Chunk: rapid.IntRange(0, 3).Draw(rt, "chunk"), PlantedFault: fault},
 		graphqlexec.Config{FanOutBite: rapid.IntRange(1, 3).Draw(rt, "bite")})
@@ -141,7 +143,7 @@ func history(t *testing.T, rt *rapid.T, fault string) error {
 	join := func(c *client) {
 		vars := map[string]any{}
 		if c.revision > 0 {
-			vars["since"] = fmt.Sprint(c.revision)
+			vars["since"] = strconv.Itoa(c.revision)
 		}
 		subscribe(t, e, c, changesQuery, vars, "")
 		clients = append(clients, c)
@@ -173,7 +175,7 @@ func history(t *testing.T, rt *rapid.T, fault string) error {
 		case 5:
 			synctest.Wait()
 		default:
-			log.Append(fmt.Sprint(i))
+			log.Append(strconv.Itoa(i))
 		}
 	}
 	for round := 0; ; round++ { // Until all have caught up.
@@ -213,6 +215,7 @@ func history(t *testing.T, rt *rapid.T, fault string) error {
 }
 
 func inBubble(t *testing.T, f func(t *testing.T) error) (err error) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) { err = f(t) })
 	return err
 }
@@ -220,7 +223,7 @@ func inBubble(t *testing.T, f func(t *testing.T) error) (err error) {
 func TestEverySubscriberGetsAGaplessOrderedPart(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		if err := inBubble(t, func(t *testing.T) error { return history(t, rt, "") }); err != nil {
+		if err := inBubble(t, func(t *testing.T) error { t.Helper(); return history(t, rt, "") }); err != nil {
 			rt.Fatal(err)
 		}
 	})
@@ -233,7 +236,7 @@ func TestTheCheckerFindsPlantedFaults(t *testing.T) {
 			t.Parallel()
 			var found atomic.Bool
 			rapid.Check(t, func(rt *rapid.T) {
-				if inBubble(t, func(t *testing.T) error { return history(t, rt, fault) }) != nil {
+				if inBubble(t, func(t *testing.T) error { t.Helper(); return history(t, rt, fault) }) != nil {
 					found.Store(true)
 				}
 			})
@@ -365,7 +368,7 @@ func TestASlowMemberCatchesUpFromWhatItHas(t *testing.T) {
 		subscribe(t, e, c, changesQuery, nil, "")
 		synctest.Wait()
 		for i := range 5 {
-			log.Append(fmt.Sprint(i))
+			log.Append(strconv.Itoa(i))
 			synctest.Wait()
 		}
 		c.drain()

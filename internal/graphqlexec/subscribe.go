@@ -40,7 +40,7 @@ func (e *Executor) Subscribe(ctx context.Context, op *Operation, scope string, s
 	e.groups[key] = g
 	e.mu.Unlock()
 	e.stats.groups.Add(1)
-	go g.run(op.ctx)
+	go g.run(op.ctx) //nolint:contextcheck // A group outlives its first subscriber.
 	return s, nil
 }
 

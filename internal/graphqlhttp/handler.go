@@ -149,5 +149,5 @@ func writeResponse(w http.ResponseWriter, mediaType string, status int, resp *gr
 	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // The client has gone if it fails.
+	_, _ = w.Write(b) //nolint:gosec // JSON, said to be JSON. The client has gone if it fails.
 }

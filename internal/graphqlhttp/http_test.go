@@ -48,7 +48,14 @@ func newServer(t *testing.T, cfg graphqlhttp.Config) *server {
 	return &server{Handler: h, log: log, exec: exec, url: ts.URL}
 }
 
-func (s *server) do(t *testing.T, method, body string, header ...string) *http.Response {
+// reply is an answer that was read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *server) do(t *testing.T, method, body string, header ...string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url, strings.NewReader(body))
 	if err != nil {
@@ -61,8 +68,12 @@ func (s *server) do(t *testing.T, method, body string, header ...string) *http.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{status: resp.StatusCode, header: resp.Header, body: string(b)}
 }
 
 func TestPost(t *testing.T) {
@@ -85,14 +96,10 @@ func TestPost(t *testing.T) {
 		if accept != "" {
 			header = append(header, "Accept", accept)
 		}
-		resp := s.do(t, method, body, header...)
-		got, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.StatusCode != status || resp.Header.Get("Content-Type") != wantType+"; charset=utf-8" || !strings.HasPrefix(string(got), want) {
+		got := s.do(t, method, body, header...)
+		if got.status != status || got.header.Get("Content-Type") != wantType+"; charset=utf-8" || !strings.HasPrefix(got.body, want) {
 			t.Errorf("%s %s accept %q %s\n got %d %s %s\nwant %d %s %s", method, contentType, accept, body,
-				resp.StatusCode, resp.Header.Get("Content-Type"), got, status, wantType, want)
+				got.status, got.header.Get("Content-Type"), got.body, status, wantType, want)
 		}
 	}
 	f("POST", json, "", echo, 200, json, echoed)
@@ -125,7 +132,7 @@ func TestPost(t *testing.T) {
 	f("POST", json, response, `{"query":"subscription{size}"}`, 400, response, inErrors+`"a subscription has more than one answer: send it over a WebSocket`)
 	f("POST", json, json, `{"query":"subscription{size}"}`, 200, json, inErrors+`"a subscription has more than one answer: send it over a WebSocket`)
 
-	if got := s.do(t, "GET", "").Header.Get("Allow"); got != "POST" {
+	if got := s.do(t, "GET", "").header.Get("Allow"); got != "POST" {
 		t.Errorf("Allow: %q", got)
 	}
 	if got := s.Stats(); got.Requests != 29 || got.Refused != 16 || got.Invalid != 4 {
@@ -134,7 +141,7 @@ func TestPost(t *testing.T) {
 }
 
 // events opens a stream; the function returned gives its next lines up to an empty one, joined by "|".
-func (s *server) events(t *testing.T, ctx context.Context, query string) func() string {
+func (s *server) events(ctx context.Context, t *testing.T, query string) func() string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader(fmt.Sprintf(`{"query":%q}`, query)))
 	if err != nil {
@@ -147,7 +154,7 @@ func (s *server) events(t *testing.T, ctx context.Context, query string) func() 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = resp.Body.Close() })
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
 	lines := bufio.NewScanner(resp.Body)
@@ -177,7 +184,7 @@ func TestEventStream(t *testing.T) {
 	s := newServer(t, graphqlhttp.Config{})
 	f := func(query string, want ...string) {
 		t.Helper()
-		next := s.events(t, t.Context(), query)
+		next := s.events(t.Context(), t, query)
 		wantEvents(t, next, append(append([]string{":"}, want...), "event: complete|data: ", "")...)
 	}
 	f(`{echo(text:"a")}`, `event: next|data: {"data":{"echo":"a"}}`)
@@ -186,7 +193,7 @@ func TestEventStream(t *testing.T) {
 	f(`subscription{broken(kind:"public")}`, `event: next|data: {"errors":[{"message":"cannot: that is not possible on Sundays","path":["broken"],"locations":[{"line":1,"column":14}],"extensions":{"code":"UNAVAILABLE"}}]}`)
 
 	ctx, leave := context.WithCancel(t.Context())
-	next := s.events(t, ctx, `subscription{size}`)
+	next := s.events(ctx, t, `subscription{size}`)
 	wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
 	s.log.Append("a")
 	wantEvents(t, next, `event: next|data: {"data":{"size":1}}`)
@@ -199,7 +206,7 @@ func TestEventStream(t *testing.T) {
 func TestAStreamOutlivesTheReadTimeoutAndIsPinged(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, graphqlhttp.Config{PingInterval: 400 * time.Millisecond})
-	next := s.events(t, t.Context(), `subscription{changes{revision}}`)
+	next := s.events(t.Context(), t, `subscription{changes{revision}}`)
 	wantEvents(t, next, ":", `event: next|data: {"data":{"changes":{"revision":0}}}`, ":", ":", ":", ":")
 	s.log.Append("a")
 	wantEvents(t, next, `event: next|data: {"data":{"changes":{"revision":1}}}`)
@@ -210,13 +217,13 @@ func TestStreamsEnd(t *testing.T) {
 	t.Run("when the server drains", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t, graphqlhttp.Config{})
-		next := s.events(t, t.Context(), `subscription{size}`)
+		next := s.events(t.Context(), t, `subscription{size}`)
 		wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
 		s.Drain()
 		wantEvents(t, next, "")
 		resp := s.do(t, "POST", `{"query":"subscription{size}"}`, "Content-Type", "application/json", "Accept", "text/event-stream")
-		if resp.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("status %d after drain", resp.StatusCode)
+		if resp.status != http.StatusServiceUnavailable {
+			t.Errorf("status %d after drain", resp.status)
 		}
 	})
 	t.Run("when the credentials expire", func(t *testing.T) {
@@ -224,15 +231,15 @@ func TestStreamsEnd(t *testing.T) {
 		s := newServer(t, graphqlhttp.Config{Scope: func(context.Context) (string, time.Time) {
 			return "x", time.Now().Add(100 * time.Millisecond)
 		}})
-		wantEvents(t, s.events(t, t.Context(), `subscription{size}`), ":", `event: next|data: {"data":{"size":0}}`, "")
+		wantEvents(t, s.events(t.Context(), t, `subscription{size}`), ":", `event: next|data: {"data":{"size":0}}`, "")
 	})
 	t.Run("not beyond their number", func(t *testing.T) {
 		t.Parallel()
 		s := newServer(t, graphqlhttp.Config{MaxStreams: 1})
-		wantEvents(t, s.events(t, t.Context(), `subscription{size}`), ":")
+		wantEvents(t, s.events(t.Context(), t, `subscription{size}`), ":")
 		resp := s.do(t, "POST", `{"query":"subscription{size}"}`, "Content-Type", "application/json", "Accept", "text/event-stream")
-		if resp.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("status %d for one stream too many", resp.StatusCode)
+		if resp.status != http.StatusServiceUnavailable {
+			t.Errorf("status %d for one stream too many", resp.status)
 		}
 	})
 }
@@ -244,10 +251,9 @@ func TestGetWhereItIsAllowed(t *testing.T) {
 	f := func(query string, status int, want string) {
 		t.Helper()
 		s.url = base + "/?" + query
-		resp := s.do(t, "GET", "")
-		got, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != status || !strings.Contains(string(got), want) {
-			t.Errorf("%s: %d %s, want %d %s", query, resp.StatusCode, got, status, want)
+		got := s.do(t, "GET", "")
+		if got.status != status || !strings.Contains(got.body, want) {
+			t.Errorf("%s: %d %s, want %d %s", query, got.status, got.body, status, want)
 		}
 	}
 	f(`query=query($t:String!){echo(text:$t)}&variables={"t":"b"}`, 200, `{"data":{"echo":"b"}}`)
@@ -261,13 +267,15 @@ func TestGetWhereItIsAllowed(t *testing.T) {
 	}
 }
 
-func TestTheStockClientWorksUnmodified(t *testing.T) {
-	s := newServer(t, graphqlhttp.Config{})
-	exectest.RunNode(t, "client.mjs", s.url)
-}
-
-// The three audits of GET are of level MAY; without AllowGet they are notices and the other 58 pass.
-func TestTheAuditsOfGraphQLOverHTTPPass(t *testing.T) {
-	exectest.RunNode(t, "audit.mjs", newServer(t, graphqlhttp.Config{AllowGet: true}).url, "61")
-	exectest.RunNode(t, "audit.mjs", newServer(t, graphqlhttp.Config{}).url, "58")
+func TestStockClients(t *testing.T) {
+	node := exectest.InstallNode(t)
+	t.Run("graphql-sse works unmodified", func(t *testing.T) {
+		node.Run(t, "client.mjs", newServer(t, graphqlhttp.Config{}).url)
+	})
+	t.Run("all audits of GraphQL over HTTP pass", func(t *testing.T) {
+		node.Run(t, "audit.mjs", newServer(t, graphqlhttp.Config{AllowGet: true}).url, "61")
+	})
+	t.Run("all but the three audits of GET, of level MAY, pass with POST alone", func(t *testing.T) {
+		node.Run(t, "audit.mjs", newServer(t, graphqlhttp.Config{}).url, "58")
+	})
 }

@@ -212,7 +212,7 @@ func (e *eventWriter) next(response []byte) error {
 			return r
 		}, response)
 	}
-	if _, err := e.w.Write(response); err != nil {
+	if _, err := e.w.Write(response); err != nil { //nolint:gosec // JSON in an event stream, said to be one.
 		return err
 	}
 	return e.write("\n\n")

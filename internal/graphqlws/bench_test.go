@@ -176,6 +176,7 @@ func measure(b *testing.B, n *load, ahead int, send func()) {
 }
 
 func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
@@ -199,6 +200,7 @@ func BenchmarkFanoutSharedGather50ms(b *testing.B) {
 }
 
 func benchmarkShared(b *testing.B, cfg graphqlws.Config, ahead int) {
+	b.Helper()
 	s := newServer(b, cfg)
 	n := startLoad(b, s.url, initMsg, subscribeMsg("s", fanoutQuery))
 	n.wait(b, 2*subscribers)
@@ -207,6 +209,7 @@ func benchmarkShared(b *testing.B, cfg graphqlws.Config, ahead int) {
 
 // event appends what one element of eventTexts texts carries, and waits until it was taken up, so that none coalesce.
 func (s *server) event(b *testing.B) {
+	b.Helper()
 	before := s.exec.Stats().Elements
 	s.log.AppendAll(eventText, eventTexts)
 	for s.exec.Stats().Elements == before {
@@ -283,6 +286,7 @@ func BenchmarkFanoutRawGoroutines(b *testing.B) {
 }
 
 func benchmarkRaw(b *testing.B, start func([]*websocket.Conn) func(*websocket.PreparedMessage)) {
+	b.Helper()
 	r := &broadcast{}
 	ts := httptest.NewServer(r)
 	b.Cleanup(ts.Close)
@@ -337,6 +341,7 @@ func BenchmarkIdleSubscriber(b *testing.B) {
 
 // bareSubscriber speaks WebSocket by hand and keeps nothing but the connection.
 func bareSubscriber(b *testing.B, url string) net.Conn {
+	b.Helper()
 	nc, err := net.Dial("tcp", strings.TrimPrefix(url, "ws://"))
 	if err != nil {
 		b.Fatal(err)

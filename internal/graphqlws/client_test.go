@@ -9,5 +9,5 @@ import (
 
 func TestTheStockClientWorksUnmodified(t *testing.T) {
 	t.Parallel()
-	exectest.RunNode(t, "client.mjs", newServer(t, graphqlws.Config{}).url)
+	exectest.InstallNode(t).Run(t, "client.mjs", newServer(t, graphqlws.Config{}).url)
 }

@@ -22,7 +22,7 @@ type conn struct {
 	net     net.Conn
 	limiter *rate.Limiter
 	wake    chan struct{} // holds a token when the writer has something to do
-	done    chan struct{} // closed when the reader has ended
+	done    chan struct{} // closed when the reader has ended; c.ended tells it to those who hold mu
 	cancel  context.CancelFunc
 
 	touched time.Time // the reader's: when the read deadline was last renewed
@@ -33,6 +33,7 @@ type conn struct {
 	ops     map[string]*operation
 	inits   int
 	acked   bool
+	ended   bool // the reader has
 	scope   string
 	gather  time.Duration
 	expires time.Time
@@ -227,7 +228,7 @@ func isNetwork(err error) bool {
 func (c *conn) end() {
 	c.cancel()
 	c.mu.Lock()
-	c.out.closing = true
+	c.out.closing, c.ended = true, true
 	ops := c.ops
 	c.ops = nil
 	for _, o := range ops {
@@ -235,6 +236,7 @@ func (c *conn) end() {
 	}
 	c.mu.Unlock()
 	close(c.done)
+	c.signal()
 	for _, o := range ops {
 		o.leave()
 	}
@@ -243,7 +245,8 @@ func (c *conn) end() {
 }
 
 // write is the writer goroutine: it writes what is queued, pings, and closes when the credentials expire. It ends with
-// the reader, or after a close frame.
+// the reader, or after a close frame. It waits on one channel alone, which is cheaper than a select: the timer and the
+// reader's end send their tokens there too.
 func (c *conn) write() {
 	defer func() {
 		if c.failed(recover()) { // Nobody is left to write the close frame.
@@ -251,29 +254,27 @@ func (c *conn) write() {
 		}
 	}()
 	w := frameWriter{net: c.net, timeout: c.h.cfg.WriteTimeout, buffers: &c.h.buffers}
-	nextPing := time.Now().Add(c.h.cfg.PingInterval)
-	timer := time.NewTimer(c.h.cfg.PingInterval)
+	due := time.Now().Add(c.h.cfg.PingInterval)
+	nextPing := due
+	timer := time.AfterFunc(c.h.cfg.PingInterval, c.signal)
 	defer timer.Stop()
-	armed := nextPing
 	var written time.Time
+	var gather time.Duration
 	var spare []entry
 	for {
-		select {
-		case <-c.wake:
-			if !c.pause(written) {
-				return
-			}
-		case <-timer.C:
-			armed = time.Time{}
-		case <-c.done:
-			return
-		}
+		<-c.wake
+		c.pause(time.Until(written.Add(gather)))
 		now := time.Now()
 		c.mu.Lock()
+		if c.ended {
+			c.mu.Unlock()
+			return
+		}
 		if !c.expires.IsZero() && !now.Before(c.expires) {
 			c.shutLocked(closeForbidden, reasonExpired)
 		}
 		expires := c.expires
+		gather = c.gather
 		batch := c.out.take(spare)
 		c.mu.Unlock()
 		ping := !now.Before(nextPing)
@@ -294,32 +295,23 @@ func (c *conn) write() {
 			o.catchUp()
 		}
 		written, spare = now, recycle(batch.queue)
-		if due := earliest(nextPing, expires); !due.Equal(armed) {
-			armed = due
+		if next := earliest(nextPing, expires); !next.Equal(due) {
+			due = next
 			timer.Reset(time.Until(due))
 		}
 	}
 }
 
-// pause waits for the gather interval to be over. It is false if the socket ended meanwhile.
-func (c *conn) pause(written time.Time) bool {
-	c.mu.Lock()
-	gather := c.gather
-	c.mu.Unlock()
-	if gather <= 0 {
-		return true
-	}
-	d := time.Until(written.Add(gather))
+// pause waits for the rest of the gather interval, or until the socket ends.
+func (c *conn) pause(d time.Duration) {
 	if d <= 0 {
-		return true
+		return
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-c.done:
-		return false
 	}
 }
 

@@ -77,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.ws, c.net = ws, hijacker.conn.Conn
 	limitKernelBuffer(c.net, h.cfg.KernelBufferBytes)
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
-	c.start()
+	c.start() //nolint:contextcheck // A socket outlives its request.
 }
 
 // admit counts the connection in, unless there are too many or the server is going.

@@ -67,7 +67,8 @@ func gatherMillis(payload json.RawMessage) (ms int, ok bool, err error) {
 		return 0, false, nil
 	}
 	var keys map[string]json.RawMessage
-	if json.Unmarshal(payload, &keys) != nil || keys["gatherMs"] == nil {
+	_ = json.Unmarshal(payload, &keys) // It was found to be an object before.
+	if keys["gatherMs"] == nil {
 		return 0, false, nil
 	}
 	if json.Unmarshal(keys["gatherMs"], &ms) != nil || ms < 0 || ms > 1000 {

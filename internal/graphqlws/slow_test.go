@@ -1,9 +1,9 @@
 package graphqlws_test
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +77,7 @@ func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 		_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"connection_init"}`))
-		_ = ws.WriteMessage(websocket.TextMessage, []byte(subscribeMsg(fmt.Sprint(i), `subscription{changes{revision}}`)))
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(subscribeMsg(strconv.Itoa(i), `subscription{changes{revision}}`)))
 		_ = ws.WriteMessage(websocket.TextMessage, []byte(subscribeMsg("q", `{echo(text:"a")}`)))
 		if i%2 == 0 {
 			_, _, _ = ws.ReadMessage()

@@ -87,6 +87,7 @@ func after(t *testing.T, start time.Time, d time.Duration) {
 func TestInitIsWaitedForFiveSeconds(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{}, func(t *testing.T, _ *server, dial func() *socket) {
+		t.Helper()
 		c, start := dial(), time.Now()
 		c.closed(4408, "Connection initialisation timeout")
 		after(t, start, 5*time.Second)
@@ -98,6 +99,7 @@ func TestPings(t *testing.T) {
 	t.Run("keep a silent client that answers them", func(t *testing.T) {
 		t.Parallel()
 		inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+			t.Helper()
 			c := dial()
 			c.say(`{"type":"connection_init"}`)
 			c.hear(`{"type":"connection_ack"}`)
@@ -120,6 +122,7 @@ func TestPings(t *testing.T) {
 	t.Run("find a client that is gone", func(t *testing.T) {
 		t.Parallel()
 		inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+			t.Helper()
 			c := dial()
 			c.say(`{"type":"connection_init"}`)
 			c.hear(`{"type":"connection_ack"}`)
@@ -146,6 +149,7 @@ func isTimeout(err error) bool {
 func TestExpiryClosesAtItsTime(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{Init: expireAfter(time.Hour)}, func(t *testing.T, _ *server, dial func() *socket) {
+		t.Helper()
 		c := dial()
 		c.say(`{"type":"connection_init"}`)
 		c.hear(`{"type":"connection_ack"}`)
@@ -158,6 +162,7 @@ func TestExpiryClosesAtItsTime(t *testing.T) {
 func TestACloseThatIsNotAnsweredEndsInASecond(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
 		c := dial()
 		c.SetCloseHandler(func(int, string) error { return nil })
 		c.say(`nonsense`)
@@ -175,6 +180,7 @@ func TestACloseThatIsNotAnsweredEndsInASecond(t *testing.T) {
 func TestAWriteThatIsNotTakenEndsTheSocket(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
 		c := dial()
 		c.say(`{"type":"connection_init"}`)
 		c.hear(`{"type":"connection_ack"}`)
@@ -198,6 +204,7 @@ func TestGathering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inTime(t, cfg, func(t *testing.T, s *server, dial func() *socket) {
+				t.Helper()
 				c := dial()
 				c.say(init)
 				c.hear(`{"type":"connection_ack"}`)
@@ -234,6 +241,7 @@ func TestGathering(t *testing.T) {
 func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{MaxQueuedMessages: 4}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
 		c := dial()
 		c.say(`{"type":"connection_init"}`)
 		c.hear(`{"type":"connection_ack"}`)
@@ -259,6 +267,7 @@ func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
 func TestASlowSubscriberIsPutAsideAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{MaxQueuedMessages: 4}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
 		c := dial()
 		c.say(`{"type":"connection_init"}`)
 		c.hear(`{"type":"connection_ack"}`)

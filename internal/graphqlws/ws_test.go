@@ -44,23 +44,22 @@ func newExec(log *exectest.Log) *graphqlexec.Executor {
 		graphqlexec.Config{Code: exectest.Code})
 }
 
-func newServer(t testing.TB, cfg graphqlws.Config) *server {
-	t.Helper()
+func newServer(tb testing.TB, cfg graphqlws.Config) *server {
+	tb.Helper()
 	log := &exectest.Log{}
 	exec := newExec(log)
 	h := graphqlws.New(exec, cfg)
 	ts := httptest.NewServer(h)
 	s := &server{Handler: h, log: log, exec: exec, url: "ws" + strings.TrimPrefix(ts.URL, "http")}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := h.Drain(ctx); err != nil {
-			t.Errorf("drain: %v", err)
+			tb.Errorf("drain: %v", err)
 		}
 		ts.Close()
-		if got := exec.Stats().Groups; got != 0 {
-			t.Errorf("%d groups are left", got)
-		}
+		// An operation that was being started when its socket went leaves on its own goroutine.
+		waitFor(tb, "all groups to end", func() bool { return exec.Stats().Groups == 0 })
 	})
 	return s
 }
@@ -71,26 +70,26 @@ type socket struct {
 	*websocket.Conn
 }
 
-func (s *server) dial(t testing.TB, subprotocols ...string) *socket {
-	t.Helper()
+func (s *server) dial(tb testing.TB, subprotocols ...string) *socket {
+	tb.Helper()
 	d := websocket.Dialer{Subprotocols: subprotocols}
-	ws, resp, err := d.DialContext(t.Context(), s.url, nil)
+	ws, resp, err := d.DialContext(tb.Context(), s.url, nil)
 	if err != nil {
-		t.Fatalf("dial: %v", err)
+		tb.Fatalf("dial: %v", err)
 	}
 	_ = resp.Body.Close()
 	if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
-		t.Errorf("extensions were negotiated: %s", ext)
+		tb.Errorf("extensions were negotiated: %s", ext)
 	}
 	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
-	t.Cleanup(func() { _ = ws.Close() })
-	return &socket{TB: t, Conn: ws}
+	tb.Cleanup(func() { _ = ws.Close() })
+	return &socket{TB: tb, Conn: ws}
 }
 
 // open is a socket that was acknowledged.
-func (s *server) open(t testing.TB) *socket {
-	t.Helper()
-	c := s.dial(t, "graphql-transport-ws")
+func (s *server) open(tb testing.TB) *socket {
+	tb.Helper()
+	c := s.dial(tb, "graphql-transport-ws")
 	c.say(`{"type":"connection_init"}`)
 	c.hear(`{"type":"connection_ack"}`)
 	return c
@@ -115,10 +114,11 @@ func (c *socket) hear(want string) {
 	}
 }
 
-func canonical(t testing.TB, msg []byte) string {
+func canonical(tb testing.TB, msg []byte) string {
+	tb.Helper()
 	var v any
 	if err := json.Unmarshal(msg, &v); err != nil {
-		t.Fatalf("%s: %v", msg, err)
+		tb.Fatalf("%s: %v", msg, err)
 	}
 	b, _ := json.Marshal(v)
 	return string(b)
@@ -127,19 +127,16 @@ func canonical(t testing.TB, msg []byte) string {
 // closed wants the connection closed with a code and a reason.
 func (c *socket) closed(code int, reason string) {
 	c.Helper()
-	for {
-		_, msg, err := c.ReadMessage()
-		if err == nil {
-			c.Fatalf("want close %d, got message %s", code, msg)
-		}
-		ce, ok := errors.AsType[*websocket.CloseError](err)
-		if !ok {
-			c.Fatalf("want close %d, got %v", code, err)
-		}
-		if ce.Code != code || ce.Text != reason {
-			c.Fatalf("closed with %d %q, want %d %q", ce.Code, ce.Text, code, reason)
-		}
-		return
+	_, msg, err := c.ReadMessage()
+	if err == nil {
+		c.Fatalf("want close %d, got message %s", code, msg)
+	}
+	ce, ok := errors.AsType[*websocket.CloseError](err)
+	if !ok {
+		c.Fatalf("want close %d, got %v", code, err)
+	}
+	if ce.Code != code || ce.Text != reason {
+		c.Fatalf("closed with %d %q, want %d %q", ce.Code, ce.Text, code, reason)
 	}
 }
 
@@ -301,6 +298,7 @@ func TestProtocol(t *testing.T) {
 			c.closed(1002, "Protocol error")
 		}},
 		{"a ping frame is answered with its payload", graphqlws.Config{}, func(t *testing.T, _ *server, c *socket) {
+			t.Helper()
 			got := make(chan string, 1)
 			c.SetPongHandler(func(p string) error {
 				got <- p
@@ -334,6 +332,7 @@ func TestProtocol(t *testing.T) {
 			c.closed(1011, "Internal error")
 		}},
 		{"shutdown closes 1012", graphqlws.Config{}, func(t *testing.T, s *server, c *socket) {
+			t.Helper()
 			init(c)
 			done := make(chan error, 1)
 			go func() { done <- s.Drain(t.Context()) }()
@@ -447,13 +446,13 @@ func TestUpgradesRefused(t *testing.T) {
 }
 
 // waitFor polls, where nothing can be waited on.
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func waitFor(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			tb.Fatalf("waited in vain for %s", what)
 		}
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-// RunNode installs what testdata/npm/package-lock.json pins and runs a script there with node; its failure is the
-// test's. Without node the test is skipped, but fails where CI=true says that nothing may be left out.
-func RunNode(t *testing.T, script string, args ...string) {
+// Scripts are those of testdata/npm, with what package-lock.json pins installed.
+type Scripts struct{}
+
+// InstallNode installs what the scripts need. Without node the test is skipped, but fails where CI=true says that
+// nothing may be left out.
+func InstallNode(t *testing.T) Scripts {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -18,17 +21,23 @@ func RunNode(t *testing.T, script string, args ...string) {
 		}
 		t.Skip("node is missing")
 	}
-	const dir = "testdata/npm"
-	run := func(name string, args ...string) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // The test's own commands.
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-		}
+	run(t, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+	return Scripts{}
+}
+
+// Run runs a script; its failure is the test's.
+func (Scripts) Run(t *testing.T, script string, args ...string) {
+	t.Helper()
+	run(t, "node", append([]string{script}, args...)...)
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // The tests' own commands.
+	cmd.Dir = "testdata/npm"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
-	run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
-	run("node", append([]string{script}, args...)...)
 }

@@ -125,10 +125,13 @@ func failure(kind string) error {
 	}
 }
 
+// Mutation serves the root type Mutation.
 func (r *Resolver) Mutation() MutationResolver { return &mutationResolver{r} }
 
+// Query serves the root type Query.
 func (r *Resolver) Query() QueryResolver { return &queryResolver{r} }
 
+// Subscription serves the root type Subscription.
 func (r *Resolver) Subscription() SubscriptionResolver { return &subscriptionResolver{r} }
 
 type (

@@ -42,5 +42,5 @@ await following.return();
 await new Promise((resolve) => setTimeout(resolve, 200)); // Some pings.
 assert.deepEqual(closed, []);
 await client.dispose();
-await new Promise((resolve) => setTimeout(resolve, 50));
+for (let i = 0; closed.length === 0 && i < 500; i++) await new Promise((resolve) => setTimeout(resolve, 10));
 assert.deepEqual(closed, [1000]);
