@@ -23,7 +23,6 @@ type conn struct {
 	limiter *rate.Limiter
 	wake    chan struct{} // holds a token when the writer has something to do
 	done    chan struct{} // closed when the reader has ended; c.ended tells it to those who hold mu
-	cancel  context.CancelFunc
 
 	touched time.Time // the reader's: when the read deadline was last renewed
 
@@ -33,7 +32,8 @@ type conn struct {
 	ops     map[string]*operation
 	inits   int
 	acked   bool
-	ended   bool // the reader has
+	cancel  context.CancelFunc // ends ctx
+	ended   bool               // the reader has
 	scope   string
 	gather  time.Duration
 	expires time.Time
@@ -226,8 +226,8 @@ func isNetwork(err error) bool {
 
 // end gives back all that the socket held.
 func (c *conn) end() {
-	c.cancel()
 	c.mu.Lock()
+	c.cancel()
 	c.out.closing, c.ended = true, true
 	ops := c.ops
 	c.ops = nil

@@ -87,7 +87,9 @@ func (c *conn) init(payload json.RawMessage) {
 		c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
 		return
 	}
-	ctx, scope, expires, err := c.judge(base, payload)
+	judging, judged := context.WithTimeout(base, c.h.cfg.InitTimeout)
+	defer judged()
+	ctx, scope, expires, err := c.h.cfg.Init(judging, payload)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.shut(closeInitTimeout, reasonInitTimeout)
@@ -96,8 +98,11 @@ func (c *conn) init(payload json.RawMessage) {
 		c.shut(closeForbidden, reasonForbidden)
 		return
 	}
+	// The values that Init added, without the timeout that was for Init alone. A context that took its end from one and
+	// its values from another would cost a goroutine for each operation.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()
-	c.ctx, c.scope, c.expires, c.acked = ctx, scope, expires, true
+	c.ctx, c.cancel, c.scope, c.expires, c.acked = ctx, cancel, scope, expires, true
 	if chosen {
 		c.gather = time.Duration(gather) * time.Millisecond
 	}
@@ -106,26 +111,6 @@ func (c *conn) init(payload json.RawMessage) {
 	c.mu.Unlock()
 	c.touch()
 }
-
-// judge calls Init within the time that is left for it.
-func (c *conn) judge(base context.Context, payload json.RawMessage) (context.Context, string, time.Time, error) {
-	ctx, cancel := context.WithTimeout(base, c.h.cfg.InitTimeout)
-	defer cancel()
-	judged, scope, expires, err := c.h.cfg.Init(ctx, payload)
-	if err != nil {
-		return nil, "", time.Time{}, err
-	}
-	// The values that Init added, without the timeout that was for Init alone.
-	return valuesOf{Context: base, values: judged}, scope, expires, nil
-}
-
-// valuesOf is a context that ends with one and has the values of another.
-type valuesOf struct {
-	context.Context
-	values context.Context //nolint:containedctx // it is one
-}
-
-func (v valuesOf) Value(key any) any { return v.values.Value(key) }
 
 // subscribe starts an operation. All that takes time happens off the read loop.
 func (c *conn) subscribe(m clientMessage) {

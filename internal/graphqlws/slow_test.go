@@ -1,6 +1,8 @@
 package graphqlws_test
 
 import (
+	"context"
+	"encoding/json"
 	"runtime"
 	"slices"
 	"strconv"
@@ -113,4 +115,23 @@ func liveHeap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+func TestAnIdleSubscriberCostsTwoGoroutines(t *testing.T) {
+	const n = 50
+	type key struct{}
+	s := newServer(t, graphqlws.Config{Init: func(ctx context.Context, _ json.RawMessage) (context.Context, string, time.Time, error) {
+		return context.WithValue(ctx, key{}, "who"), "", time.Time{}, nil
+	}})
+	subscribe := func() {
+		c := s.open(t)
+		c.say(subscribeMsg("s", `subscription{changes{revision}}`))
+		c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0}}}}`)
+	}
+	subscribe() // The group has goroutines of its own.
+	before := runtime.NumGoroutine()
+	for range n {
+		subscribe()
+	}
+	waitFor(t, "the goroutines of the handshakes to return", func() bool { return runtime.NumGoroutine() <= before+2*n })
 }
