@@ -106,6 +106,7 @@ func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 		t.Errorf("%d cycles left %d bytes", cycles, grown)
 	}
 	s.log.Append("a")
+	_ = keep.SetReadDeadline(time.Now().Add(10 * time.Second))
 	keep.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":1}}}}`)
 }
 
