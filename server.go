@@ -99,6 +99,8 @@ type serve struct {
 
 	NoAgent bool   `help:"Do not report this machine."`
 	HiveID  string `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
+
+	Rbee rbeeOptions `embed:"" group:"rbee's hives and dashboards"`
 }
 
 // Run serves until ctx ends: everything is wired here, in the order in which the data flows.
@@ -126,7 +128,10 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
-	door := rbee.New(rbee.Config{Registry: reg, Logger: log.With("component", "rbee")})
+	door, err := rbee.New(s.Rbee.config(reg, s.ForgetAfter, log.With("component", "rbee")))
+	if err != nil {
+		return err
+	}
 	for _, path := range []string{"/v1/", "/heartbeat", "/health"} {
 		mux.Handle(path, door.Handler())
 	}
@@ -153,6 +158,22 @@ func unlessDone(ctx context.Context, err error) error {
 		return nil
 	default:
 		return err
+	}
+}
+
+// rbeeOptions are the options for rbee's hives and dashboards.
+type rbeeOptions struct {
+	PullAllow         []string `placeholder:"CIDR|NAME" help:"Where hives that announce themselves may be pulled from (default: the address that announced, and loopback from here)."`
+	PublicURL         string   `placeholder:"URL" help:"Where hives reach this server; needed to discover them."`
+	Discover          []string `placeholder:"HOST" help:"Ask these hosts for their hive."`
+	DiscoverSSHConfig string   `type:"existingfile" placeholder:"FILE" help:"Ask the hosts of this OpenSSH client configuration for their hive."`
+	RbeeAssumeVRAMMB  int      `name:"rbee-assume-vram-mb" placeholder:"MB" help:"GPU memory that workers are taken to have when their hive does not know; rbee assumed 24576."`
+}
+
+func (o *rbeeOptions) config(reg *registry.TelemetryRegistry, forgetAfter time.Duration, log *slog.Logger) rbee.Config {
+	return rbee.Config{
+		Registry: reg, Logger: log, ForgetAfter: forgetAfter, Version: version(),
+		PullAllow: o.PullAllow, PublicURL: o.PublicURL, Discover: o.Discover, DiscoverSSHConfig: o.DiscoverSSHConfig, AssumeVRAMMB: o.RbeeAssumeVRAMMB,
 	}
 }
 

@@ -1436,11 +1436,11 @@ enum HealthStatus {
 Is the worker working right now?
 """
 enum Activity {
-  "GPU utilization is 0 and, where the engine tells, no request is running."
+  "GPU utilization is 0 and no request is running, as far as known; one of the two is."
   IDLE
   "GPU utilization is above 0, or a request is running."
   BUSY
-  "Not known: the hive is not ONLINE, or the GPU utilization is missing."
+  "Not known: the hive is not ONLINE, or neither GPU utilization nor running requests are known."
   UNKNOWN
 }
 

@@ -191,7 +191,7 @@ func (h *Hive) newWorkers(old *Hive, reports []WorkerReport, now time.Time) {
 		if was != nil && was.reported == r.Endpoint && was.Hive.Hostname == h.Hostname {
 			w.reported, w.Endpoint = was.reported, was.Endpoint
 		} else {
-			w.Endpoint = endpointOf(string(r.Endpoint), h.Hostname, r.Instance)
+			w.Endpoint = endpointOf(string(r.Endpoint), h.Hostname)
 		}
 		w.settleTelemetry(was, now)
 	}

@@ -45,7 +45,7 @@ func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
 	}
 	for i := range hb.Workers {
 		busy := 0.0
-		if (hive+i)%2 == 0 != (r.IntN(20) == 0) { // one in twenty is not what it mostly is, so one in ten changes
+		if i/2%2 == 0 != (r.IntN(20) == 0) { // one in twenty is not what it mostly is, so one in ten changes
 			busy = float64(1 + r.IntN(100))
 		}
 		hb.Workers[i] = WorkerReport{

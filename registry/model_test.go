@@ -49,11 +49,12 @@ func (h *modelHive) judge(now time.Time) {
 	for _, w := range h.workers {
 		is, free := UnknownActivity, OptInt{}
 		if h.liveness == Online {
-			if gpu := w.GPUUtilizationPercent; gpu.Known {
+			gpu, requests := w.GPUUtilizationPercent, w.RequestsRunning
+			if gpu.Known || requests.Known {
+				is = Idle
+			}
+			if gpu.Known && gpu.Value > 0 || requests.Known && requests.Value > 0 {
 				is = Working
-				if gpu.Value == 0 && (!w.RequestsRunning.Known || w.RequestsRunning.Value == 0) {
-					is = Idle
-				}
 			}
 			if w.VRAMTotalMB.Known && w.VRAMUsedMB.Known {
 				free = Int(max(0, w.VRAMTotalMB.Value-w.VRAMUsedMB.Value))

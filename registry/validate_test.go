@@ -288,30 +288,26 @@ func TestAFullRegistryRefusesNewHivesOnly(t *testing.T) {
 }
 
 func TestEndpoints(t *testing.T) {
-	f := func(reported, hostname, instance, want string) {
+	f := func(reported, hostname, want string) {
 		t.Helper()
-		if got := endpointOf(reported, hostname, instance); string(got) != want {
-			t.Errorf("%q of instance %s on %s is reached at %q, want %q", reported, instance, hostname, got, want)
+		if got := endpointOf(reported, hostname); string(got) != want {
+			t.Errorf("%q on %s is reached at %q, want %q", reported, hostname, got, want)
 		}
 	}
-	f("http://10.0.0.7:8080", "gpu-1", "x", "http://10.0.0.7:8080")
-	f("http://localhost:8080/v1", "gpu-1", "x", "http://gpu-1:8080/v1")
-	f("http://LocalHost:8080", "gpu-1", "x", "http://gpu-1:8080")
-	f("http://llm.localhost:8080", "gpu-1", "x", "http://gpu-1:8080")
-	f("https://127.0.0.1", "gpu-1", "x", "https://gpu-1")
-	f("http://127.3.2.1:8080", "10.0.0.1", "x", "http://10.0.0.1:8080")
-	f("http://[::1]:8080", "fd00::1", "x", "http://[fd00::1]:8080")
-	f("http://[::ffff:127.0.0.1]:8080", "gpu-1", "x", "http://gpu-1:8080")
-	f("http://0.0.0.0:8080", "gpu-1", "x", "http://gpu-1:8080")
-	f("http://[::]:8080", "gpu-1", "x", "http://gpu-1:8080")
-	f("http://localhost:8080", "127.0.0.1", "x", "http://localhost:8080")
-	f("http://localhost.example:8080", "gpu-1", "x", "http://localhost.example:8080")
-	f("http://host/?next=127.0.0.1", "gpu-1", "x", "http://host/?next=127.0.0.1")
-	f("", "gpu-1", "8080", "http://gpu-1:8080")
-	f("", "fd00::1", "8080", "http://[fd00::1]:8080")
-	f("", "gpu-1", "0", "")
-	f("", "gpu-1", "65536", "")
-	f("", "gpu-1", "blue", "")
+	f("http://10.0.0.7:8080", "gpu-1", "http://10.0.0.7:8080")
+	f("http://localhost:8080/v1", "gpu-1", "http://gpu-1:8080/v1")
+	f("http://LocalHost:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://llm.localhost:8080", "gpu-1", "http://gpu-1:8080")
+	f("https://127.0.0.1", "gpu-1", "https://gpu-1")
+	f("http://127.3.2.1:8080", "10.0.0.1", "http://10.0.0.1:8080")
+	f("http://[::1]:8080", "fd00::1", "http://[fd00::1]:8080")
+	f("http://[::ffff:127.0.0.1]:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://0.0.0.0:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://[::]:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://localhost:8080", "127.0.0.1", "http://localhost:8080")
+	f("http://localhost.example:8080", "gpu-1", "http://localhost.example:8080")
+	f("http://host/?next=127.0.0.1", "gpu-1", "http://host/?next=127.0.0.1")
+	f("", "gpu-1", "")
 }
 
 func TestEndpointsFollowTheHostname(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -15,9 +14,9 @@ type Activity uint8
 
 // The values of Activity.
 const (
-	Idle            Activity = iota // GPU utilization 0 and, where known, no running request
+	Idle            Activity = iota // GPU utilization 0 and no running request, as far as known
 	Working                         // anything above that
-	UnknownActivity                 // the hive is not ONLINE, or the GPU utilization is missing
+	UnknownActivity                 // the hive is not ONLINE, or neither figure is known
 )
 
 func (a Activity) String() string { return [...]string{"IDLE", "BUSY", "UNKNOWN"}[a] }
@@ -65,12 +64,14 @@ func (w *Worker) Available() bool { return w.Hive.Available }
 // LastSeenAt returns when the server received the last accepted heartbeat of its hive.
 func (w *Worker) LastSeenAt() time.Time { return w.Hive.LastSeenAt }
 
-// activityOf judges a worker's figures as they stand on a hive of this liveness.
+// activityOf judges a worker's figures as they stand on a hive of this liveness. A running request proves work, whatever the GPU
+// says; where there is no GPU figure, as on a machine without one, the engine's word is enough for both.
 func activityOf(t *Telemetry, l Liveness) Activity {
+	gpu, requests := t.GPUUtilizationPercent, t.RequestsRunning
 	switch {
-	case l != Online || !t.GPUUtilizationPercent.Known:
+	case l != Online || !gpu.Known && !requests.Known:
 		return UnknownActivity
-	case t.GPUUtilizationPercent.Value == 0 && t.RequestsRunning.Value == 0:
+	case gpu.Value == 0 && requests.Value == 0:
 		return Idle
 	default:
 		return Working
@@ -85,15 +86,11 @@ func freeVRAM(t *Telemetry, l Liveness) OptInt {
 	return Int(max(t.VRAMTotalMB.Value-t.VRAMUsedMB.Value, 0))
 }
 
-// endpointOf returns where a scheduler reaches a worker: the address it reports, or its instance if that is a port. A loopback
-// address is of use only on the hive itself, and one of all interfaces nowhere, so the hive's hostname takes its host's place.
-func endpointOf(reported, hostname, instance string) OptString {
+// endpointOf returns where a scheduler reaches a worker. A loopback address is of use only on the hive itself, and one of all
+// interfaces nowhere, so the hive's hostname takes its host's place.
+func endpointOf(reported, hostname string) OptString {
 	if reported == "" {
-		port, err := strconv.ParseUint(instance, 10, 16)
-		if err != nil || port == 0 {
-			return ""
-		}
-		return OptString("http://" + net.JoinHostPort(hostname, instance))
+		return ""
 	}
 	u, err := url.Parse(reported)
 	if err != nil || !isLocal(u.Hostname()) || isLocal(hostname) {

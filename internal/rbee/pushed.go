@@ -2,8 +2,10 @@ package rbee
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +49,7 @@ func (d *Door) apply(hb *registry.Heartbeat, peer netip.Addr) error {
 		// Hives say 127.0.0.1 wherever they are, which is of no use to a scheduler elsewhere.
 		hb.Hive.Hostname = peer.String()
 	}
+	giveEndpoints(hb)
 	if known := d.reg.Snapshot().Hive(hb.Hive.ID); known != nil && overtaken(hb, known) {
 		d.stats.outdated.Add(1)
 		return nil
@@ -60,6 +63,16 @@ func (d *Door) apply(hb *registry.Heartbeat, peer netip.Addr) error {
 	}
 	d.stats.pushed.Add(1)
 	return nil
+}
+
+// giveEndpoints says where the workers are reached: at their hive, on the port that rbee uses as the name of an instance.
+func giveEndpoints(hb *registry.Heartbeat) {
+	for i := range hb.Workers {
+		w := &hb.Workers[i]
+		if port, err := strconv.ParseUint(w.Instance, 10, 16); err == nil && port > 0 && w.Endpoint == "" {
+			w.Endpoint = registry.OptString("http://" + net.JoinHostPort(hb.Hive.Hostname, w.Instance))
+		}
+	}
 }
 
 // overtaken reports whether a heartbeat was sent before the last one that its hive's record shows. Only the sender's clock can tell.

@@ -266,6 +266,7 @@ func (s *subscription) offer(e *event) error {
 	default:
 	}
 	hb.Devices = e.devices
+	giveEndpoints(hb)
 	terms, err := s.door.reg.Apply(hb)
 	if err == nil && terms.Outcome == registry.Conflict {
 		return errors.New("another agent has this hive's id and is alive")
