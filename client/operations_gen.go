@@ -1494,7 +1494,7 @@ func (v *hivesResponse) GetHives() *HivePage { return v.Hives }
 //
 // A step of `changes`.
 type mirrorChangesRegistryUpdate struct {
-	// Hand this to `changes(since:)` to go on from here.
+	// Hand this to `changes(since:)` to go on from here. While complete is false, that is from the beginning.
 	Revision string `json:"revision"`
 	// When set: forget everything held so far, and why.
 	Reset *ResetReason `json:"reset"`

@@ -27,8 +27,10 @@ type follower struct {
 	hives        *selection // of RegistryUpdate.hives; nil when not selected
 	workers      *selection // of RegistryUpdate.workers; nil when not selected
 
-	seen   *registry.Snapshot
-	sentAt time.Time // when members were last sent something
+	seen      *registry.Snapshot
+	joined    bool      // somebody was welcomed: there may be members
+	sentAt    time.Time // when members were last sent something
+	steppedAt time.Time // when they were last brought to the present
 }
 
 func (f *follower) run(ctx context.Context) {
@@ -62,14 +64,14 @@ func (f *follower) sleep(ctx context.Context, timer *time.Timer) bool {
 	case <-timer.C:
 		return true
 	case <-changed:
-		timer.Reset(time.Until(f.sentAt.Add(f.interval)))
+		timer.Reset(time.Until(f.steppedAt.Add(f.interval)))
 	case <-f.stream.Waiting():
-		timer.Reset(time.Until(f.sentAt.Add(min(f.interval, joinPause))))
+		timer.Reset(time.Until(f.steppedAt.Add(min(f.interval, joinPause))))
 		return f.wait(ctx, timer)
 	}
 	select {
 	case <-f.stream.Waiting():
-		timer.Reset(time.Until(f.sentAt.Add(min(f.interval, joinPause))))
+		timer.Reset(time.Until(f.steppedAt.Add(min(f.interval, joinPause))))
 		return f.wait(ctx, timer)
 	case <-ctx.Done():
 		return false
@@ -100,9 +102,12 @@ func (f *follower) takeJoins() []graphqlexec.Join {
 
 // step brings the members to the present.
 func (f *follower) step() bool {
-	now := f.reg.Snapshot()
-	update := f.between(f.seen, now)
-	f.seen = now
+	old, now := f.seen, f.reg.Snapshot()
+	f.seen, f.steppedAt = now, time.Now()
+	if !f.joined {
+		return true
+	}
+	update := f.between(old, now)
 	if update.isEmpty() && time.Since(f.sentAt) < signOfLife {
 		return true
 	}
@@ -112,6 +117,7 @@ func (f *follower) step() bool {
 
 // welcome brings joiners to where the members are: from the position they know, or by a snapshot.
 func (f *follower) welcome(j graphqlexec.Join) bool {
+	f.joined = true
 	reason := ResetReasonInitial
 	if j.Behind {
 		reason = ResetReasonTooSlow
@@ -136,18 +142,20 @@ func (f *follower) welcome(j graphqlexec.Join) bool {
 func (f *follower) position() string { return f.seen.Revision.String() }
 
 // sendSnapshot sends what the filters choose, in chunks. A large one takes long, and members are not kept waiting meanwhile; what they were
-// sent since then follows the last chunk.
+// sent since then follows the last chunk. Up to the last update the revision is that of the beginning: a client that loses the
+// connection before and goes on from there is sent all again, not only what changed since.
 func (f *follower) sendSnapshot(j graphqlexec.Join, reason ResetReason) bool {
 	base := f.seen
-	chunk := newUpdate(base.Revision)
+	beginning := registry.Revision{Epoch: base.Revision.Epoch}
+	chunk := newUpdate(beginning)
 	chunk.Reset = &reason
 	for entry := range f.entries(base) {
 		if len(chunk.Hives)+len(chunk.Workers) == chunkSize {
 			if !f.stream.SendJoin(j, chunk, "", false) {
 				return false
 			}
-			chunk = newUpdate(base.Revision)
-			if time.Since(f.sentAt) >= max(f.interval, joinPause) && !f.step() {
+			chunk = newUpdate(beginning)
+			if time.Since(f.steppedAt) >= max(f.interval, joinPause) && !f.step() {
 				return false
 			}
 		}
@@ -158,7 +166,7 @@ func (f *follower) sendSnapshot(j graphqlexec.Join, reason ResetReason) bool {
 		}
 	}
 	if f.seen == base {
-		chunk.Complete = true
+		chunk.Revision, chunk.Complete = base.Revision, true
 		return f.stream.SendJoin(j, chunk, f.position(), true)
 	}
 	if !f.stream.SendJoin(j, chunk, "", false) {
@@ -260,39 +268,57 @@ func (f *follower) resume(since registry.Revision) (*RegistryUpdate, ResetReason
 	if since.Counter > f.seen.Revision.Counter {
 		return nil, ResetReasonExpired
 	}
-	seenHives, seenWorkers := map[string]bool{}, map[string]bool{} // true: the client sees the difference
+	type sight struct{ hive, throughWorkers bool } // true: the client may see a difference
+	hives, workers := map[string]sight{}, map[string]bool{}
 	err := f.reg.Changes().After(since.Counter, f.seen.Revision.Counter, func(c registry.Change) {
-		if f.hives != nil {
-			seenHives[c.HiveID] = seenHives[c.HiveID] || f.hives.sees(c.Hive, c)
-		}
+		s := hives[c.HiveID]
+		s.hive = s.hive || f.hives != nil && f.hives.seesHive(c)
 		if f.workers != nil {
+			s.throughWorkers = s.throughWorkers || f.workers.hive != nil && f.workers.hive.seesHive(c)
 			for _, w := range c.Workers {
-				seenWorkers[w.ID] = seenWorkers[w.ID] || f.workers.sees(w.Changed, c)
+				workers[w.ID] = workers[w.ID] || f.workers.sees(w.Changed)
 			}
 		}
+		hives[c.HiveID] = s
 	})
 	if err != nil {
 		return nil, ResetReasonExpired
 	}
 	update := newUpdate(f.seen.Revision)
 	update.Complete = true
-	for id, sees := range seenHives {
-		switch h := f.seen.Hive(id); {
-		case h == nil || !f.hiveFilter.Match(h):
-			update.remove(EntryKindHive, id, h != nil)
-		case sees || f.hiveFilter != nil: // it may have come into the filter
-			update.Hives = append(update.Hives, h)
+	for id, sees := range hives {
+		h := f.seen.Hive(id)
+		if f.hives != nil {
+			f.resumeHive(update, id, h, sees.hive)
+		}
+		if f.workers != nil {
+			for _, w := range workersOf(h) { // also those that only their hive's change concerns
+				workers[w.ID] = workers[w.ID] || sees.throughWorkers
+			}
 		}
 	}
-	for id, sees := range seenWorkers {
-		switch w := f.seen.Worker(id); {
-		case w == nil || !f.workerFilter.Match(w):
-			update.remove(EntryKindWorker, id, w != nil)
-		case sees || f.workerFilter != nil:
-			update.Workers = append(update.Workers, w)
-		}
+	for id, sees := range workers {
+		f.resumeWorker(update, id, f.seen.Worker(id), sees)
 	}
 	return update, ""
+}
+
+func (f *follower) resumeHive(update *RegistryUpdate, id string, h *registry.Hive, sees bool) {
+	switch {
+	case h == nil || !f.hiveFilter.Match(h):
+		update.remove(EntryKindHive, id, h != nil)
+	case sees || f.hiveFilter != nil: // it may have come into the filter
+		update.Hives = append(update.Hives, h)
+	}
+}
+
+func (f *follower) resumeWorker(update *RegistryUpdate, id string, w *registry.Worker, sees bool) {
+	switch {
+	case w == nil || !f.workerFilter.Match(w):
+		update.remove(EntryKindWorker, id, w != nil)
+	case sees || f.workerFilter != nil:
+		update.Workers = append(update.Workers, w)
+	}
 }
 
 func newUpdate(rev registry.Revision) *RegistryUpdate {

@@ -2193,7 +2193,7 @@ type Subscription {
 A step of ` + "`" + `changes` + "`" + `.
 """
 type RegistryUpdate {
-  "Hand this to ` + "`" + `changes(since:)` + "`" + ` to go on from here."
+  "Hand this to ` + "`" + `changes(since:)` + "`" + ` to go on from here. While complete is false, that is from the beginning."
   revision: Revision!
   "When set: forget everything held so far, and why."
   reset: ResetReason

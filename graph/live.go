@@ -10,14 +10,14 @@ import (
 // signOfLife is after how much silence a subscription says that it lives.
 const signOfLife = 10 * time.Second
 
-// live pushes answers to one question: the first at once, then whenever the answer is another, at most once in an interval, and at
-// least once in signOfLife. The question is asked again only if the registry changed.
+// live pushes answers to one question: the first at once, then whenever the answer is another, and at least once in signOfLife. The
+// question is asked again only if the registry changed, at once after a quiet time, and at most once in an interval.
 func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval time.Duration, ask func(*registry.Snapshot) T, differ func(a, b T) bool) <-chan T {
 	answers := make(chan T, 1)
 	go func() {
 		defer close(answers)
 		var last T
-		var sent time.Time
+		var asked, sent time.Time
 		pace := time.NewTimer(0)
 		defer pace.Stop()
 		life := time.NewTimer(signOfLife)
@@ -29,6 +29,7 @@ func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval 
 			case <-pace.C:
 			}
 			snap := reg.Snapshot()
+			asked = time.Now()
 			answer := ask(snap)
 			if first || differ(last, answer) || time.Since(sent) >= signOfLife {
 				select {
@@ -43,7 +44,7 @@ func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval 
 			case <-ctx.Done():
 				return
 			case <-reg.Changes().Appended(snap.Revision.Counter):
-				pace.Reset(interval)
+				pace.Reset(time.Until(asked.Add(interval)))
 			case <-life.C:
 				pace.Reset(0)
 			}

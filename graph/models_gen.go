@@ -13,7 +13,7 @@ import (
 
 // A step of `changes`.
 type RegistryUpdate struct {
-	// Hand this to `changes(since:)` to go on from here.
+	// Hand this to `changes(since:)` to go on from here. While complete is false, that is from the beginning.
 	Revision registry.Revision `json:"revision"`
 	// When set: forget everything held so far, and why.
 	Reset *ResetReason `json:"reset,omitempty"`

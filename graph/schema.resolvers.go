@@ -7,7 +7,7 @@ package graph
 
 import (
 	"context"
-	"fmt"
+	"math"
 	"time"
 	"waggle/internal/graphqlexec"
 	"waggle/registry"
@@ -72,8 +72,8 @@ func (r *queryResolver) BestWorker(ctx context.Context, model string, minFreeVRA
 	if minFreeVRAMMB != nil {
 		minFree = *minFreeVRAMMB
 	}
-	if minFree < 0 {
-		return nil, &registry.InvalidError{Field: "minFreeVramMb", Why: fmt.Sprintf("%d must be 0 or more", minFree)}
+	if err := checkRange("minFreeVramMb", minFree, 0, math.MaxInt32); err != nil {
+		return nil, err
 	}
 	return r.snapshot(ctx).BestWorker(model, int32(minFree)), nil
 }

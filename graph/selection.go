@@ -87,6 +87,8 @@ func hiveField(name string) registry.Fields {
 		return registry.HiveCordoned
 	case "devices":
 		return registry.HiveDevices
+	case "firstSeenAt":
+		return registry.HiveFirstSeenAt
 	case "lastSeenAt":
 		return registry.HiveLastSeenAt
 	case "heartbeatIntervalMs":
@@ -142,7 +144,22 @@ func newSelection(ctx context.Context, fields []graphql.CollectedField, bits fun
 	}
 	s.hive = hiveSelection(ctx, inner["hive"])
 	s.workers = workerSelection(ctx, inner["workers"])
+	s.fold()
 	return s
+}
+
+// fold takes what is selected of a hive by way of its own workers as selected of the hive itself, which it is. So no selection is
+// deeper than a worker, its hive and that hive's workers, however a client nests it.
+func (s *selection) fold() {
+	if s.workers == nil || s.workers.hive == nil {
+		return
+	}
+	same := s.workers.hive // folded already
+	s.workers.hive = nil
+	s.fields |= same.fields
+	if same.workers != nil {
+		s.workers.fields |= same.workers.fields
+	}
 }
 
 // hiveChanged reports whether a client with this selection sees a difference between two records of one hive.
@@ -172,13 +189,13 @@ func (s *selection) workerChanged(old, now *registry.Worker) bool {
 		s.hive != nil && s.hive.hiveChanged(old.Hive, now.Hive)
 }
 
-// sees reports whether a client with this selection may see a difference in an entry, judged by what the log says of one revision: which
-// fields of the entry changed, and what else changed with it.
-func (s *selection) sees(changed registry.Fields, c registry.Change) bool {
-	if changed&s.fields != 0 || s.hive != nil && s.hive.sees(c.Hive, c) {
-		return true
-	}
-	return s.workers != nil && slices.ContainsFunc(c.Workers, func(w registry.WorkerChange) bool {
-		return w.Gone || s.workers.sees(w.Changed, c)
-	})
+// sees reports whether a client with this selection may see a change of these fields. It always sees an entry that is new.
+func (s *selection) sees(changed registry.Fields) bool {
+	return changed == registry.AllFields || changed&s.fields != 0
+}
+
+// seesHive is sees for a hive and, as far as they are selected, its workers.
+func (s *selection) seesHive(c registry.Change) bool {
+	return s.sees(c.Hive) || s.workers != nil &&
+		slices.ContainsFunc(c.Workers, func(w registry.WorkerChange) bool { return s.workers.sees(w.Changed) })
 }
