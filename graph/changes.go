@@ -208,17 +208,17 @@ func (f *follower) between(old, now *registry.Snapshot) *RegistryUpdate {
 	if old.Revision == now.Revision {
 		return update
 	}
-	touched := map[string]bool{}
-	err := f.reg.Changes().After(old.Revision.Counter, now.Revision.Counter, func(c registry.Change) { touched[c.HiveID] = true })
+	var touched ledger[struct{}]
+	err := f.reg.Changes().After(old.Revision.Counter, now.Revision.Counter, func(c registry.Change) { touched.at(c.HiveID) })
 	if err != nil { // more changed than the log holds: compare everything
-		clear(touched)
+		touched = ledger[struct{}]{}
 		for _, snap := range []*registry.Snapshot{old, now} {
 			for h := range snap.AllHives() {
-				touched[h.ID] = true
+				touched.at(h.ID)
 			}
 		}
 	}
-	for id := range touched {
+	for id := range touched.all() {
 		was, is := old.Hive(id), now.Hive(id)
 		if was == is {
 			continue
@@ -269,36 +269,38 @@ func (f *follower) resume(since registry.Revision) (*RegistryUpdate, ResetReason
 		return nil, ResetReasonExpired
 	}
 	type sight struct{ hive, throughWorkers bool } // true: the client may see a difference
-	hives, workers := map[string]sight{}, map[string]bool{}
+	var hives ledger[sight]
+	var workers ledger[bool]
 	err := f.reg.Changes().After(since.Counter, f.seen.Revision.Counter, func(c registry.Change) {
-		s := hives[c.HiveID]
+		s := hives.at(c.HiveID)
 		s.hive = s.hive || f.hives != nil && f.hives.seesHive(c)
 		if f.workers != nil {
 			s.throughWorkers = s.throughWorkers || f.workers.hive != nil && f.workers.hive.seesHive(c)
 			for _, w := range c.Workers {
-				workers[w.ID] = workers[w.ID] || f.workers.sees(w.Changed)
+				sees := workers.at(w.ID)
+				*sees = *sees || f.workers.sees(w.Changed)
 			}
 		}
-		hives[c.HiveID] = s
 	})
 	if err != nil {
 		return nil, ResetReasonExpired
 	}
 	update := newUpdate(f.seen.Revision)
 	update.Complete = true
-	for id, sees := range hives {
+	for id, sees := range hives.all() {
 		h := f.seen.Hive(id)
 		if f.hives != nil {
 			f.resumeHive(update, id, h, sees.hive)
 		}
 		if f.workers != nil {
 			for _, w := range workersOf(h) { // also those that only their hive's change concerns
-				workers[w.ID] = workers[w.ID] || sees.throughWorkers
+				seesWorker := workers.at(w.ID)
+				*seesWorker = *seesWorker || sees.throughWorkers
 			}
 		}
 	}
-	for id, sees := range workers {
-		f.resumeWorker(update, id, f.seen.Worker(id), sees)
+	for id, sees := range workers.all() {
+		f.resumeWorker(update, id, f.seen.Worker(id), *sees)
 	}
 	return update, ""
 }

@@ -21,7 +21,7 @@ import (
 	"waggle/registry"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var updateGolden = flag.Bool("update", false, "write the golden files")
 
 const goldenDir = "testdata/golden"
 
@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 				var vars json.RawMessage = readFile(t, filepath.Join(dir, "variables.json"))
 				got := indent(t, a.ask(t, string(readFile(t, filepath.Join(dir, "query.graphql"))), vars))
 				want := filepath.Join(dir, "want.json")
-				if *update {
+				if *updateGolden {
 					if err := os.WriteFile(want, []byte(got), 0o600); err != nil {
 						t.Fatal(err)
 					}

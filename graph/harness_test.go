@@ -3,6 +3,7 @@ package graph_test
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,7 @@ func heartbeat(id string, gpus ...float64) *registry.Heartbeat {
 	hb := &registry.Heartbeat{Hive: registry.HiveReport{ID: id, Hostname: "host-" + id, Port: 7835}}
 	for i, gpu := range gpus {
 		hb.Workers = append(hb.Workers, registry.WorkerReport{
-			Group: "llm", Instance: string(rune('0' + i)), Model: "llama",
+			Group: "llm", Instance: strconv.Itoa(i), Model: "llama",
 			Telemetry: registry.Telemetry{GPUUtilizationPercent: registry.Float(gpu), VRAMUsedMB: registry.Int(100), VRAMTotalMB: registry.Int(1000)},
 		})
 	}
