@@ -519,8 +519,13 @@ func parseUpdate(t testing.TB, response string) update {
 	var r struct {
 		Data struct{ Changes update }
 	}
-	if err := json.Unmarshal([]byte(response), &r); err != nil {
-		t.Fatal(err)
-	}
+	unmarshal(t, response, &r)
 	return r.Data.Changes
+}
+
+func unmarshal(t testing.TB, response string, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(response), v); err != nil {
+		t.Fatalf("%v: %s", err, response)
+	}
 }
