@@ -349,7 +349,7 @@ func TestRegistryAgainstNaiveModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"heartbeat": func(t *rapid.T) {
 				r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-				for range rapid.SampledFrom([]int{1, 2, 5, 60}).Draw(t, "heartbeats") {
+				for range rapid.SampledFrom([]int{1, 2, 5, 30}).Draw(t, "heartbeats") {
 					h.beat(t, someHeartbeat(r, pick(r, hiveIDs()...)))
 				}
 			},
