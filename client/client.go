@@ -36,6 +36,8 @@ type Config struct {
 	PingInterval time.Duration
 	// MaxPause bounds the pause before a try to connect again. Zero means 10 s.
 	MaxPause time.Duration
+	// Linger is how long the connection is kept after its last subscription has ended. Zero means not at all.
+	Linger time.Duration
 	// Interrupted is told when subscriptions are interrupted, and how long the pause before the next try is. It may be
 	// called from any goroutine and must not block. Nil: nobody is told.
 	Interrupted func(err error, pause time.Duration)
@@ -96,8 +98,11 @@ func (c *Client) Heartbeat(ctx context.Context, input *HeartbeatInput) (*Heartbe
 	return answer.Heartbeat, nil
 }
 
-// CloseIdle closes the connections that are kept open between calls.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+// CloseIdle closes the connections that are kept open between calls and between subscriptions.
+func (c *Client) CloseIdle() {
+	c.http.CloseIdleConnections()
+	c.line.hangUpIfIdle()
+}
 
 func newTransport() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)

@@ -14,6 +14,7 @@ type line struct {
 
 	mu        sync.Mutex // guards what follows; never held while the network is waited for
 	users     int
+	idle      *time.Timer   // hangs up some time after the last user left
 	socket    *socket       // nil while there is none
 	dialing   chan struct{} // closed when the dialling in progress has ended; nil while nobody dials
 	failed    int           // tries in a row that brought nothing
@@ -30,12 +31,28 @@ func (l *line) join() {
 func (l *line) leave() {
 	l.mu.Lock()
 	l.users--
-	idle := l.socket
-	if l.users > 0 {
-		idle = nil
+	linger := l.client.cfg.Linger
+	if l.users == 0 && linger > 0 {
+		if l.idle == nil {
+			l.idle = time.AfterFunc(linger, l.hangUpIfIdle)
+		}
+		l.idle.Reset(linger)
 	}
-	if idle != nil {
-		l.socket = nil
+	l.mu.Unlock()
+	if linger <= 0 {
+		l.hangUpIfIdle()
+	}
+}
+
+// hangUpIfIdle closes the socket if no subscription needs it.
+func (l *line) hangUpIfIdle() {
+	l.mu.Lock()
+	var idle *socket
+	if l.users == 0 {
+		idle, l.socket = l.socket, nil
+		if l.idle != nil {
+			l.idle.Stop()
+		}
 	}
 	l.mu.Unlock()
 	if idle != nil {

@@ -175,7 +175,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // operationName returns the name of a document's first operation, which logs of the server show; empty when it has none.
 func operationName(query string) string {
-	m := regexp.MustCompile(`(?m)^\s*subscription\s+([_A-Za-z][_0-9A-Za-z]*)`).FindStringSubmatch(query)
+	m := regexp.MustCompile(`(?m)^\s*(?:subscription|query|mutation)\s+([_A-Za-z][_0-9A-Za-z]*)`).FindStringSubmatch(query)
 	if m == nil {
 		return ""
 	}
