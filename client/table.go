@@ -105,8 +105,10 @@ func (t *table[T]) commit(shown []*T) ([]*T, []step[T]) {
 	if len(added) == 0 && members == len(t.order) {
 		shown = slices.Clone(shown)
 		for _, s := range touched {
-			s.shown = s.next
-			shown[s.at] = s.next
+			if s.next != nil { // else it came and went between two commits
+				s.shown = s.next
+				shown[s.at] = s.next
+			}
 		}
 		return shown, steps
 	}

@@ -145,7 +145,8 @@ func (d *decoder) worker(s *scanner) *MirrorWorker {
 	if w == *before {
 		return before
 	}
-	return &w
+	changed := w // so that only what changed is allocated
+	return &changed
 }
 
 func (d *decoder) hive(s *scanner) *MirrorHive {
