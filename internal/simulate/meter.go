@@ -23,16 +23,16 @@ type meter struct {
 const longest = 5 * time.Minute
 
 func newMeter() *meter {
-	return &meter{latencies: hdrhistogram.New(1, longest.Microseconds(), 3)}
+	return &meter{latencies: hdrhistogram.New(1, longest.Nanoseconds(), 3)}
 }
 
-// record counts n things that took so long together.
+// record counts n things that took so long, together or each.
 func (m *meter) record(took time.Duration, n int64) {
 	m.done.Add(n)
-	us := min(max(took.Microseconds(), 1), longest.Microseconds())
+	ns := min(max(took.Nanoseconds(), 1), longest.Nanoseconds())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_ = m.latencies.RecordValue(us) // cannot fail within the bounds
+	_ = m.latencies.RecordValue(ns) // cannot fail within the bounds
 }
 
 func (m *meter) fail(n int64, err error) {
@@ -76,9 +76,9 @@ type Figures struct {
 func (m *meter) figures(elapsed time.Duration) *Figures {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at := func(percent float64) float64 { return float64(m.latencies.ValueAtQuantile(percent)) / 1000 }
+	at := func(percent float64) float64 { return float64(m.latencies.ValueAtQuantile(percent)) / 1e6 }
 	f := &Figures{Done: m.done.Load(), Failed: m.failed.Load(), Missed: m.missed.Load(),
-		P50MS: at(50), P90MS: at(90), P99MS: at(99), P999MS: at(99.9), MaxMS: float64(m.latencies.Max()) / 1000}
+		P50MS: at(50), P90MS: at(90), P99MS: at(99), P999MS: at(99.9), MaxMS: float64(m.latencies.Max()) / 1e6}
 	f.PerSecond = float64(f.Done) / max(elapsed.Seconds(), 1e-9)
 	if m.lastError != nil {
 		f.LastError = m.lastError.Error()

@@ -17,14 +17,17 @@ type Report struct {
 	Door  Door `json:"door"`
 	// Heartbeats, measured from when they were due to the answer.
 	Heartbeats *Figures `json:"heartbeats,omitempty"`
-	// Deliveries to subscribers; the time is that between two of one subscriber.
+	// Deliveries to subscribers. The time is from the server's clock in a message to its arrival, for the half of the documents that
+	// have one, and so of use on one machine only.
 	Deliveries *Figures `json:"deliveries,omitempty"`
 	// Queries of schedulers for the best worker.
 	Queries *Figures `json:"queries,omitempty"`
-	// Decisions of schedulers with a mirror, in samples of a thousand.
+	// Decisions of schedulers with a mirror, in means of a thousand.
 	Decisions *Figures `json:"decisions,omitempty"`
 	// MirrorLag is how long after a heartbeat was sent a mirror showed it.
 	MirrorLag *Figures `json:"mirrorLag,omitempty"`
+	// MirrorReady is how long it took from the start of a mirror to its first truth, in the warm-up or after it.
+	MirrorReady *Figures `json:"mirrorReady,omitempty"`
 }
 
 func (r *run) report(elapsed time.Duration) *Report {
@@ -39,7 +42,7 @@ func (r *run) report(elapsed time.Duration) *Report {
 		rep.Queries = r.queries.figures(elapsed)
 	}
 	if r.cfg.Mirrors > 0 {
-		rep.Decisions, rep.MirrorLag = r.decisions.figures(elapsed), r.lag.figures(elapsed)
+		rep.Decisions, rep.MirrorLag, rep.MirrorReady = r.decisions.figures(elapsed), r.lag.figures(elapsed), r.ready.figures(elapsed)
 	}
 	return rep
 }
@@ -53,21 +56,28 @@ func (r *Report) WriteJSON(w io.Writer) error {
 
 // WriteText writes the report for people.
 func (r *Report) WriteText(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(tw, "in %.1f s\tper second\tdone\tfailed\tmissed\tp50 ms\tp90 ms\tp99 ms\tp99.9 ms\tmax ms\t\n", r.Seconds)
-	for _, row := range []struct {
+	rows := []struct {
 		name string
 		f    *Figures
-	}{{"heartbeats", r.Heartbeats}, {"deliveries", r.Deliveries}, {"queries", r.Queries}, {"decisions", r.Decisions}, {"mirror lag", r.MirrorLag}} {
+	}{{"heartbeats", r.Heartbeats}, {"deliveries", r.Deliveries}, {"queries", r.Queries}, {"decisions", r.Decisions},
+		{"mirror lag", r.MirrorLag}, {"mirror ready", r.MirrorReady}}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintf(tw, "in %.1f s\tper second\tdone\tfailed\tmissed\tp50 ms\tp90 ms\tp99 ms\tp99.9 ms\tmax ms\t\n", r.Seconds)
+	for _, row := range rows {
 		if f := row.f; f != nil {
-			_, _ = fmt.Fprintf(tw, "%s\t%.0f\t%d\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t\n",
+			_, _ = fmt.Fprintf(tw, "%s\t%.0f\t%d\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.4g\t%.4g\t\n",
 				row.name, f.PerSecond, f.Done, f.Failed, f.Missed, f.P50MS, f.P90MS, f.P99MS, f.P999MS, f.MaxMS)
 		}
 	}
-	for _, f := range []*Figures{r.Heartbeats, r.Deliveries, r.Queries, r.Decisions} {
-		if f != nil && f.LastError != "" {
-			_, _ = fmt.Fprintf(tw, "last error: %s\n", f.LastError)
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.f != nil && row.f.LastError != "" {
+			if _, err := fmt.Fprintf(w, "%s: the last error was: %s\n", row.name, row.f.LastError); err != nil {
+				return err
+			}
 		}
 	}
-	return tw.Flush()
+	return nil
 }

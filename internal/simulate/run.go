@@ -88,6 +88,8 @@ type run struct {
 	queries    *meter
 	decisions  *meter
 	lag        *meter
+	ready      *meter
+	probes     probes
 }
 
 // Run makes the load until its duration is over or ctx is done, and returns what was measured. Failures of the server are counted, not
@@ -99,7 +101,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg = cfg.withDefaults()
 	cfg.Fleet.Run = cmp.Or(cfg.Fleet.Run, rand.Uint64()) //nolint:gosec // only to tell runs apart
 	r := &run{cfg: cfg, fleet: NewFleet(cfg.Fleet), began: time.Now(),
-		beats: newMeter(), deliveries: newMeter(), queries: newMeter(), decisions: newMeter(), lag: newMeter()}
+		beats: newMeter(), deliveries: newMeter(), queries: newMeter(), decisions: newMeter(), lag: newMeter(), ready: newMeter()}
 	if cfg.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, cfg.Warmup+cfg.Duration)
@@ -110,6 +112,18 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		for part := range cfg.Senders {
 			group.Go(func() error { return r.beatHives(ctx, part) })
 		}
+	}
+	for i := range cfg.Subscribers {
+		group.Go(func() error { return r.subscribe(ctx, i) })
+	}
+	for i := range cfg.Schedulers {
+		group.Go(func() error { return r.schedule(ctx, i) })
+	}
+	for i := range cfg.Mirrors {
+		group.Go(func() error { return r.mirror(ctx, i) })
+	}
+	if cfg.Mirrors > 0 {
+		group.Go(func() error { return r.probe(ctx) })
 	}
 	measuring := r.watch(ctx)
 	err := group.Wait()

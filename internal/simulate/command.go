@@ -1,0 +1,61 @@
+package simulate
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// Command is `waggle simulate`, for kong.
+type Command struct {
+	Server    string `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The server to load."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+
+	Hives    int           `default:"100" help:"Hives that send heartbeats; 0: none, for subscribers and schedulers beside a fleet that is there."`
+	Workers  int           `default:"0" help:"Workers of each hive; 0: one to eight."`
+	Seed     uint64        `default:"1" help:"Decides all that happens in the fleet."`
+	Trouble  float64       `default:"1" help:"How often things fail; 0: never."`
+	Door     string        `default:"graphql" enum:"graphql,batch,websocket,legacy" help:"How heartbeats are sent: ${enum}."`
+	Interval time.Duration `default:"1s" help:"Time between two heartbeats of a hive."`
+	Batch    int           `default:"100" help:"Heartbeats in one request, with --door=batch."`
+	Senders  int           `default:"16" help:"Heartbeats under way at the same time."`
+
+	Subscribers int `default:"0" help:"Dashboards, each with a socket and a subscription."`
+	Documents   int `default:"1" help:"How many different subscriptions they have."`
+	Schedulers  int `default:"0" help:"Schedulers that ask the server for each decision."`
+	Mirrors     int `default:"0" help:"Schedulers that keep a mirror."`
+
+	Warmup   time.Duration `default:"2s" help:"Time before the measurement."`
+	Duration time.Duration `default:"0s" help:"Time of the measurement; 0: until interrupted."`
+	JSON     bool          `help:"Print the report as JSON, and no progress."`
+}
+
+// Run makes the load and prints the report.
+func (c *Command) Run(ctx context.Context, stdout io.Writer) error {
+	cfg := Config{
+		Server: c.Server, Door: Door(c.Door), Interval: c.Interval, Batch: c.Batch, Senders: c.Senders,
+		Fleet:   FleetConfig{Hives: c.Hives, Workers: c.Workers, Seed: c.Seed, Trouble: c.Trouble},
+		NoFleet: c.Hives == 0, Subscribers: c.Subscribers, Documents: c.Documents, Schedulers: c.Schedulers, Mirrors: c.Mirrors,
+		Warmup: c.Warmup, Duration: c.Duration,
+	}
+	if c.TokenFile != "" {
+		text, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return err
+		}
+		cfg.Token = strings.TrimSpace(string(text))
+	}
+	if !c.JSON {
+		cfg.Progress = stdout
+	}
+	report, err := Run(ctx, cfg)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return report.WriteJSON(stdout)
+	}
+	return report.WriteText(stdout)
+}
