@@ -26,6 +26,9 @@ func MarshalDateTime(t time.Time) graphql.Marshaler {
 
 // UnmarshalDateTime reads RFC 3339 with any offset.
 func UnmarshalDateTime(v any) (time.Time, error) {
+	if v == nil {
+		return time.Time{}, nil // where the schema allows null, it means not told
+	}
 	s, ok := v.(string)
 	if !ok {
 		return time.Time{}, errors.New("must be a string with a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
