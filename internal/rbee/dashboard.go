@@ -19,7 +19,7 @@ func (d *Door) serveDashboard(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusServiceUnavailable, answer{"error", "as many event streams are served as may be"})
 		return
 	}
-	out := &stream{w: w, control: http.NewResponseController(w)}
+	out := &stream{w: w, control: http.NewResponseController(w), patience: d.patience}
 	if err := out.begin(); err != nil {
 		reply(w, http.StatusInternalServerError, answer{"error", "this connection cannot carry an event stream"})
 		return
@@ -51,8 +51,9 @@ func (d *Door) serveDashboard(w http.ResponseWriter, r *http.Request) {
 
 // stream writes to one dashboard.
 type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration // for one piece
 }
 
 // begin sends the header. Whatever time the server allows for a request does not hold for one that never ends.
@@ -60,7 +61,7 @@ func (s *stream) begin() error {
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 		return err
 	}
 	s.w.Header().Set("Content-Type", "text/event-stream")
@@ -72,7 +73,7 @@ func (s *stream) begin() error {
 func (s *stream) send(frames []byte) error {
 	for len(frames) > 0 {
 		n := min(len(frames), writeChunk)
-		if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
 			return err
 		}
 		if _, err := s.w.Write(frames[:n]); err != nil {

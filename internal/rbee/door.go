@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"waggle/registry"
 )
@@ -22,6 +23,8 @@ type Door struct {
 	roster  *roster
 	board   *board
 	stopped chan struct{} // closed when Run ends
+
+	patience time.Duration // with a dashboard: writeTimeout, but in tests
 }
 
 // New returns a Door, or an error that says what is wrong with the configuration.
@@ -34,7 +37,7 @@ func New(cfg Config) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Door{cfg: cfg, reg: cfg.Registry, log: cfg.Logger, guard: guard, board: newBoard(cfg.Registry), stopped: make(chan struct{})}
+	d := &Door{cfg: cfg, reg: cfg.Registry, log: cfg.Logger, guard: guard, board: newBoard(cfg.Registry), stopped: make(chan struct{}), patience: writeTimeout}
 	d.roster = newRoster(d)
 	return d, nil
 }

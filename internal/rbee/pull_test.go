@@ -416,9 +416,11 @@ func TestDiscovery(t *testing.T) {
 		}
 	})
 	t.Run("hosts are asked at rbee's port unless another is told, each once", func(t *testing.T) {
-		f := open(t, Config{PublicURL: "http://q", Discover: nil})
-		f.door.cfg.Discover = []string{"b", "a:1", "b", "::1", "[::1]:2"}
-		if diff := cmp.Diff([]string{"[::1]:2", "[::1]:7835", "a:1", "b:7835"}, f.door.hosts()); diff != "" {
+		door, err := New(Config{Registry: registry.New(registry.Config{}), PublicURL: "http://q", Discover: []string{"b", "a:1", "b", "::1", "[::1]:2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"[::1]:2", "[::1]:7835", "a:1", "b:7835"}, door.hosts()); diff != "" {
 			t.Errorf("hosts (-want +got):\n%s", diff)
 		}
 	})
