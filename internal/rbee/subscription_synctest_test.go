@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 // wire stands for the network: it answers requests for a hive's stream.
 type wire struct {
+	mu       sync.Mutex      // guards attempts
 	attempts []time.Duration // since the beginning
 	began    time.Time
 	answer   func(ctx context.Context, body *io.PipeWriter) error // returns the error of connecting
@@ -23,11 +25,19 @@ type wire struct {
 
 var errUnreachable = errors.New("unreachable")
 
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.attempts)
+}
+
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Path != "/v1/heartbeats/stream" {
 		return nil, errUnreachable
 	}
+	w.mu.Lock()
 	w.attempts = append(w.attempts, time.Since(w.began))
+	w.mu.Unlock()
 	body, feed := io.Pipe()
 	if err := w.answer(req.Context(), feed); err != nil {
 		return nil, err
@@ -148,12 +158,12 @@ func TestSubscriptionOverTime(t *testing.T) {
 			s, ended := w.follow(t, t.Context(), 90*time.Second)
 			time.Sleep(80 * time.Second)
 			synctest.Wait()
-			before := len(w.attempts)
+			before := w.count()
 			for range 50 {
 				s.nudge()
 			}
 			synctest.Wait()
-			if n := len(w.attempts) - before; n != 1 {
+			if n := w.count() - before; n != 1 {
 				t.Errorf("%d attempts at once, want 1", n)
 			}
 			<-ended

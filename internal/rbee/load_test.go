@@ -1,0 +1,176 @@
+package rbee
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"waggle/registry"
+)
+
+// beats applies one heartbeat of each of so many hives, whose workers have this pid.
+func beats(t testing.TB, reg *registry.TelemetryRegistry, hives, workers int, pid int32) {
+	t.Helper()
+	for i := range hives {
+		hb := &registry.Heartbeat{Hive: registry.HiveReport{ID: fmt.Sprintf("hive-%03d", i), Hostname: "h"}}
+		for j := range workers {
+			hb.Workers = append(hb.Workers, registry.WorkerReport{Group: "llm", Instance: strconv.Itoa(8080 + j), PID: registry.Int(pid), Model: "llama-3.2-1b"})
+		}
+		if _, err := reg.Apply(hb); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// smallBuffers serves a handler over sockets that hold little, so that who does not read is noticed soon.
+func smallBuffers(t testing.TB, h http.Handler) string {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			_ = c.(*net.TCPConn).SetWriteBuffer(16 << 10)
+		}
+	}
+	server.Start()
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.Listener.Addr().String()
+}
+
+// dial opens an event stream on a socket of its own.
+func dial(t testing.TB, address string) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+	if _, err := conn.Write([]byte("GET /v1/heartbeats/stream HTTP/1.1\r\nHost: q\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+// reader reads an event stream and remembers the newest round it saw of each hive.
+type reader struct {
+	rounds []atomic.Int64 // by hive; the pid of its workers
+	frames atomic.Int64   // of telemetry
+}
+
+func (r *reader) read(conn net.Conn) {
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 64<<10), 1<<20)
+	for lines.Scan() {
+		_, rest, ok := bytes.Cut(lines.Bytes(), []byte(`"hive_id":"hive-`))
+		if !ok {
+			continue
+		}
+		hive, _ := strconv.Atoi(string(rest[:3]))
+		_, rest, _ = bytes.Cut(rest, []byte(`"pid":`))
+		digits, _, _ := bytes.Cut(rest, []byte(","))
+		if round, err := strconv.ParseInt(string(digits), 10, 64); err == nil {
+			r.rounds[hive].Store(round)
+			r.frames.Add(1)
+		}
+	}
+}
+
+func (r *reader) has(round int64) bool {
+	for i := range r.rounds {
+		if r.rounds[i].Load() < round {
+			return false
+		}
+	}
+	return true
+}
+
+// TestStalledDashboards is the bar of the wire: 200 dashboards of which 50 stall, and the others get every hive's newest state each second.
+func TestStalledDashboards(t *testing.T) {
+	const hives, workers, dashboards, stalled, rounds = 50, 8, 200, 50, 4
+	reg := registry.New(registry.Config{})
+	door, err := New(Config{Registry: reg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	door.patience = 2 * time.Second
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	running.Go(func() { _ = door.Run(ctx) })
+	address := smallBuffers(t, door.Handler())
+	beats(t, reg, hives, workers, 1)
+
+	readers := make([]*reader, dashboards-stalled)
+	for range stalled {
+		dial(t, address)
+	}
+	for i := range readers {
+		r := &reader{rounds: make([]atomic.Int64, hives)}
+		readers[i] = r
+		conn := dial(t, address)
+		running.Go(func() { r.read(conn) })
+	}
+	eventually(t, "all are served", func() bool { return door.Stats().Dashboards == dashboards })
+	for round := int64(2); round < 2+rounds; round++ {
+		began := time.Now()
+		beats(t, reg, hives, workers, int32(round))
+		eventually(t, "all who read have the newest", func() bool {
+			for _, r := range readers {
+				if !r.has(round) {
+					return false
+				}
+			}
+			return true
+		})
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("round %d took %s, want at most 1 s", round, took)
+		}
+		pause(t.Context(), time.Until(began.Add(time.Second)))
+	}
+	eventually(t, "those who do not read are cut off", func() bool { return door.Stats().DashboardsCut == stalled })
+	if n := door.Stats().Dashboards; n != dashboards-stalled {
+		t.Errorf("%d are still served, want %d", n, dashboards-stalled)
+	}
+}
+
+// TestSlowDashboard stalls for a while, but not for too long: it skips what was replaced meanwhile and gets the newest.
+func TestSlowDashboard(t *testing.T) {
+	const hives, workers, rounds = 50, 32, 30
+	f := open(t, Config{})
+	address := smallBuffers(t, f.door.Handler())
+	slow, quick := dial(t, address), dial(t, address)
+	r, q := &reader{rounds: make([]atomic.Int64, hives)}, &reader{rounds: make([]atomic.Int64, hives)}
+	var reading sync.WaitGroup
+	t.Cleanup(func() {
+		_, _ = slow.Close(), quick.Close()
+		reading.Wait()
+	})
+	reading.Go(func() { q.read(quick) })
+	for round := int64(1); round <= rounds; round++ {
+		beats(t, f.reg, hives, workers, int32(round))
+		eventually(t, "the quick one keeps up", func() bool { return q.has(round) })
+	}
+	reading.Go(func() { r.read(slow) })
+	eventually(t, "the slow one has the newest", func() bool { return r.has(rounds) })
+	if n := r.frames.Load(); n > hives*rounds/2 {
+		t.Errorf("the slow one was sent %d frames, want it to skip most of %d", n, hives*rounds)
+	}
+	if n := f.door.Stats().DashboardsCut; n != 0 {
+		t.Errorf("%d were cut off, want none", n)
+	}
+}
