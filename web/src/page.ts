@@ -2,8 +2,8 @@ import { createContext, useContext, useSyncExternalStore } from 'react'
 import { operation } from './api/client'
 import {
   type HiveFilter,
-  HiveOrderOnlyDocument,
   type HiveOrder,
+  HiveOrderOnlyDocument,
   type HiveRowFragment,
   HivesDocument,
   type HivesSubscription,

@@ -1,4 +1,4 @@
-import { type Operation, httpEndpoint } from './client'
+import { httpEndpoint, type Operation } from './client'
 
 // The page sends documents with variables; people want one text that says everything. These functions turn the
 // former into the latter, so that what is copied is what the page asks, and not a description of it.
@@ -29,7 +29,10 @@ const alsoQueries = /^subscription (\w+)([\s\S]*?)\{\s*(fleet|workers|hives|work
  * unless it is wanted live.
  */
 export function asGraphQL({ document, variables }: AnyOperation, { live = false } = {}): string {
-  let text = document.toString().trim().replace(/^ {4}fragment/gm, 'fragment')
+  let text = document
+    .toString()
+    .trim()
+    .replace(/^ {4}fragment/gm, 'fragment')
   const once = !live && alsoQueries.test(text)
   // The header's variables go; what they stood for is written where they were used.
   text = text.replace(/^((?:query|mutation|subscription) \w+)\([^)]*\)/, '$1')
@@ -37,7 +40,10 @@ export function asGraphQL({ document, variables }: AnyOperation, { live = false 
   text = text.replace(/\(([^(){}]*\$[^(){}]*)\)/g, (_, list: string) => {
     const written = [...list.matchAll(/(\w+): \$(\w+)/g)]
       .filter(([, argument]) => !(once && argument === 'intervalMs'))
-      .map(([, argument, variable]) => [argument as string, (variables as Record<string, unknown>)[variable as string]] as const)
+      .map(
+        ([, argument, variable]) =>
+          [argument as string, (variables as Record<string, unknown>)[variable as string]] as const,
+      )
       .filter(([, value]) => value !== null && value !== undefined)
       .map(([argument, value]) => `${argument}: ${literal(value, argument)}`)
     return written.length ? `(${written.join(', ')})` : ''

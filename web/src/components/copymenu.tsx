@@ -16,7 +16,8 @@ interface Props {
 }
 
 const csvCell = (value: unknown): string => {
-  const text = value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
+  const text =
+    value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value)
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
@@ -63,7 +64,13 @@ export function CopyMenu({ operation, rows }: Props) {
             {item('Copy as GraphQL', 'the query as GraphQL', () => asGraphQL(op))}
             {isQuery(op) && item('Copy as curl', 'the query as a curl command', () => asCurl(op))}
             {isQuery(op) && item('Copy as Go', 'the query as a Go program', () => asGo(op))}
-            <a className="menu-item" href={playgroundLink(asGraphQL(op))} target="_blank" rel="noreferrer" onClick={close}>
+            <a
+              className="menu-item"
+              href={playgroundLink(asGraphQL(op))}
+              target="_blank"
+              rel="noreferrer"
+              onClick={close}
+            >
               Open in playground <LinkIcon />
             </a>
             {op.document.toString().trim().startsWith('subscription') && isQuery(op) && (
@@ -78,7 +85,8 @@ export function CopyMenu({ operation, rows }: Props) {
               </a>
             )}
             {shown.length > 0 && <hr />}
-            {shown.length > 0 && item('Copy shown rows as JSON', 'the rows as JSON', () => JSON.stringify(shown, null, 2))}
+            {shown.length > 0 &&
+              item('Copy shown rows as JSON', 'the rows as JSON', () => JSON.stringify(shown, null, 2))}
             {shown.length > 0 && item('Copy shown rows as CSV', 'the rows as CSV', () => asCsv(shown))}
           </>
         )

@@ -10,8 +10,8 @@ import {
 } from '../api/gen/graphql'
 import { count, duration, gigabytes, megabytes, percent, timeOfDay, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
-import { Live } from '../store/live'
 import { identity } from '../store/events'
+import { Live } from '../store/live'
 import { start } from '../store/url'
 import { Age, requests } from '../views/columns'
 import { hiveNote } from '../views/hives'
@@ -42,7 +42,13 @@ export function Drawer({ selection }: { selection: string }) {
         <h2 ref={heading} tabIndex={-1}>
           {id}
         </h2>
-        <button type="button" className="icon-button close" aria-label="Close" title="Close (Esc)" onClick={() => page.address.go({ sel: '' })}>
+        <button
+          type="button"
+          className="icon-button close"
+          aria-label="Close"
+          title="Close (Esc)"
+          onClick={() => page.address.go({ sel: '' })}
+        >
           <CloseIcon />
         </button>
       </header>
@@ -72,7 +78,11 @@ function Raw({ value }: { value: object }) {
       <summary>Raw</summary>
       {open && (
         <>
-          <button type="button" className="button" onClick={() => void copy(page, JSON.stringify(value, null, 2), 'it as JSON')}>
+          <button
+            type="button"
+            className="button"
+            onClick={() => void copy(page, JSON.stringify(value, null, 2), 'it as JSON')}
+          >
             Copy JSON
           </button>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls. */}
@@ -115,7 +125,13 @@ function WorkerDetail({ id }: { id: string }) {
       <h3>
         GPU <b>{percent(w.gpuUtilizationPercent)} %</b>
       </h3>
-      <LineChart label="GPU utilization" values={w.history.gpuUtilizationPercent} stepMs={w.history.stepMs} unit="%" most={100} />
+      <LineChart
+        label="GPU utilization"
+        values={w.history.gpuUtilizationPercent}
+        stepMs={w.history.stepMs}
+        unit="%"
+        most={100}
+      />
       <h3>
         GPU memory <b>{megabytes(w.vramUsedMb)}</b> <small>of {megabytes(w.vramTotalMb)}</small>
       </h3>
@@ -164,7 +180,12 @@ function Go({ sel, name }: { sel: string; name: string }) {
 function Filter({ name, change }: { name: string; change: object }) {
   const page = usePage()
   return (
-    <button type="button" className="link" title="Show all of these" onClick={() => page.address.go({ ...start, ...change, sel: page.address.place.get().sel })}>
+    <button
+      type="button"
+      className="link"
+      title="Show all of these"
+      onClick={() => page.address.go({ ...start, ...change, sel: page.address.place.get().sel })}
+    >
       {name}
     </button>
   )
@@ -206,11 +227,14 @@ function HiveDetail({ id }: { id: string }) {
   if (newest) last.current = newest
   const hive = last.current
   if (error) return <Trouble message={error} />
-  if (!hive) return <p className="nothing">{waiting ? 'Asking…' : 'There is no such hive. Perhaps it was forgotten.'}</p>
+  if (!hive)
+    return <p className="nothing">{waiting ? 'Asking…' : 'There is no such hive. Perhaps it was forgotten.'}</p>
   const gone = value && !newest
   const cordon = async () => {
     try {
-      await (hive.cordoned ? execute(operation(UncordonHiveDocument, { id })) : execute(operation(CordonHiveDocument, { id })))
+      await (hive.cordoned
+        ? execute(operation(UncordonHiveDocument, { id }))
+        : execute(operation(CordonHiveDocument, { id })))
       page.say(hive.cordoned ? `${id} may take new work again.` : `${id} takes no new work now.`)
     } catch (cause) {
       page.say((cause as Error).message)
@@ -237,7 +261,10 @@ function HiveDetail({ id }: { id: string }) {
           <h3>GPU load, mean of its workers</h3>
           <LineChart
             label="Mean GPU utilization"
-            values={together(hive.workers.map((w) => w.history.gpuUtilizationPercent), 'mean')}
+            values={together(
+              hive.workers.map((w) => w.history.gpuUtilizationPercent),
+              'mean',
+            )}
             stepMs={steps}
             unit="%"
             most={100}
@@ -246,7 +273,10 @@ function HiveDetail({ id }: { id: string }) {
           <LineChart
             label="GPU memory of its workers"
             tone="memory"
-            values={together(hive.workers.map((w) => w.history.vramUsedMb), 'sum')}
+            values={together(
+              hive.workers.map((w) => w.history.vramUsedMb),
+              'sum',
+            )}
             stepMs={steps}
             unit="GB"
             most={hive.workers.reduce((sum, w) => sum + (w.vramTotalMb ?? 0), 0) || undefined}
@@ -302,14 +332,19 @@ function HiveDetail({ id }: { id: string }) {
           ['Version', hive.version || unknown],
           ['Heartbeat every', hive.heartbeatIntervalMs === null ? unknown : `${count(hive.heartbeatIntervalMs)} ms`],
           ['Last seen', <Age key="seen" at={hive.lastSeenAt} />],
-          ['First seen', <span key="first">{timeOfDay(hive.firstSeenAt)}, <Age at={hive.firstSeenAt} /> ago</span>],
+          [
+            'First seen',
+            <span key="first">
+              {timeOfDay(hive.firstSeenAt)}, <Age at={hive.firstSeenAt} /> ago
+            </span>,
+          ],
           ['Clock skew', hive.clockSkewMs === null ? unknown : `${count(hive.clockSkewMs)} ms`],
           ['Revision', <code key="revision">{hive.revision}</code>],
         ]}
       />
       <h3>What happened here</h3>
       {log.events.length === 0 ? (
-        <p className="quiet">{log.loaded ? 'Nothing yet.' : (log.error || 'Asking…')}</p>
+        <p className="quiet">{log.loaded ? 'Nothing yet.' : log.error || 'Asking…'}</p>
       ) : (
         <ol className="drawer-events">
           {log.events.slice(0, 20).map((e) => (

@@ -1,8 +1,8 @@
 import { httpEndpoint } from '../api/client'
 import { count } from '../lib/format'
 import { usePage, useValue } from '../page'
-import { activeFilters, clear } from './filterbar'
 import { copy } from './copymenu'
+import { activeFilters, clear } from './filterbar'
 import { CopyIcon } from './icons'
 
 const firstHeartbeat = `mutation {
@@ -21,7 +21,12 @@ function Command({ text, what }: { text: string; what: string }) {
     <div className="command">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways. */}
       <pre tabIndex={0}>{text}</pre>
-      <button type="button" className="icon-button" aria-label={`Copy ${what}`} onClick={() => void copy(page, text, what)}>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={`Copy ${what}`}
+        onClick={() => void copy(page, text, what)}
+      >
         <CopyIcon />
       </button>
     </div>
@@ -40,7 +45,10 @@ export function EmptyFleet() {
       <h3>Send one by hand</h3>
       <Command text={heartbeatCommand()} what="the heartbeat" />
       <h3>Let a machine report itself</h3>
-      <Command text={`waggle agent --server ${new URL('.', document.baseURI).href.replace(/\/$/, '')}`} what="the agent's command" />
+      <Command
+        text={`waggle agent --server ${new URL('.', document.baseURI).href.replace(/\/$/, '')}`}
+        what="the agent's command"
+      />
       <h3>Or look at a made-up fleet</h3>
       <Command text="waggle serve --demo 250" what="the demo's command" />
     </section>

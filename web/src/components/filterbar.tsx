@@ -161,8 +161,10 @@ export function activeFilters(place: Place): { name: string; without: Partial<Pl
   if (place.state) chips.push({ name: place.state, without: { state: '' } })
   for (const m of place.model) chips.push({ name: m, without: { model: place.model.filter((x) => x !== m) } })
   if (place.hive.length > 3) chips.push({ name: `${place.hive.length} hives`, without: { hive: [] } })
-  else for (const h of place.hive) chips.push({ name: `hive ${h}`, without: { hive: place.hive.filter((x) => x !== h) } })
-  for (const g of place.group) chips.push({ name: `group ${g}`, without: { group: place.group.filter((x) => x !== g) } })
+  else
+    for (const h of place.hive) chips.push({ name: `hive ${h}`, without: { hive: place.hive.filter((x) => x !== h) } })
+  for (const g of place.group)
+    chips.push({ name: `group ${g}`, without: { group: place.group.filter((x) => x !== g) } })
   if (place.minFree) chips.push({ name: `free ≥ ${megabytes(place.minFree)}`, without: { minFree: 0 } })
   return chips
 }

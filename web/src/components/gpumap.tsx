@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { execute, operation } from '../api/client'
 import { PeekDocument, type PeekQuery } from '../api/gen/graphql'
-import { counted, megabytes, percent, word } from '../lib/format'
+import { counted, megabytes, word } from '../lib/format'
 import { arrange, blocksWithin, type Mosaic, offlineCode, paint, stepOf, suspectCode, tileAt } from '../lib/mosaic'
 import { paletteOf } from '../lib/palette'
 import { usePage, useValue } from '../page'
@@ -41,10 +41,10 @@ export function GpuMap({ most }: { most: number }) {
   }, [])
 
   const layout = cells?.layout
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the counts change with the layout only.
   const mosaic = useMemo(() => {
     if (!cells || width === 0) return null
     return arrange(cells.counts, Math.floor(width * ratio), Math.floor(most * ratio), Math.round(largestTile * ratio))
-    // biome-ignore lint/correctness/useExhaustiveDependencies: the counts change with the layout only.
   }, [layout, width, most, ratio])
 
   usePainting(canvas, mosaic, cells, dark)
@@ -68,8 +68,11 @@ export function GpuMap({ most }: { most: number }) {
       if (id) page.address.go({ sel: `worker:${id}` })
       return
     }
-    const hives = blocksWithin(mosaic, x0 * ratio, y0 * ratio, x1 * ratio, y1 * ratio).flatMap((b) => cells.groups[b]?.key ?? [])
-    if (hives.length > mostHivesByDrag) page.say(`That is ${counted(hives.length, 'hive')}. Drag over ${mostHivesByDrag} at the most.`)
+    const hives = blocksWithin(mosaic, x0 * ratio, y0 * ratio, x1 * ratio, y1 * ratio).flatMap(
+      (b) => cells.groups[b]?.key ?? [],
+    )
+    if (hives.length > mostHivesByDrag)
+      page.say(`That is ${counted(hives.length, 'hive')}. Drag over ${mostHivesByDrag} at the most.`)
     else if (hives.length) page.address.go({ hive: hives })
   }
 
@@ -156,7 +159,21 @@ function reading(cell: number, metric: string): string {
   return step < 0 ? `${metric} unknown` : `${metric} ${Math.round((step / 35) * 100)} %`
 }
 
-function Tip({ id, cell, metric, x, y, width }: { id: string; cell: number; metric: string; x: number; y: number; width: number }) {
+function Tip({
+  id,
+  cell,
+  metric,
+  x,
+  y,
+  width,
+}: {
+  id: string
+  cell: number
+  metric: string
+  x: number
+  y: number
+  width: number
+}) {
   const [worker, setWorker] = useState<PeekQuery['worker']>(null)
   useEffect(() => {
     setWorker(null)
@@ -179,8 +196,8 @@ function Tip({ id, cell, metric, x, y, width }: { id: string; cell: number; metr
         <>
           <span>{worker.model ?? 'model unknown'}</span>
           <span>
-            {word(workerState(worker.activity, worker.liveness))} · GPU {percent(worker.gpuUtilizationPercent)} % ·{' '}
-            {megabytes(worker.vramUsedMb)} of {megabytes(worker.vramTotalMb)}
+            {word(workerState(worker.activity, worker.liveness))} · {megabytes(worker.vramUsedMb)} of{' '}
+            {megabytes(worker.vramTotalMb)}
           </span>
         </>
       )}

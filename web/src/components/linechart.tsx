@@ -27,7 +27,15 @@ export function roundUp(value: number): number {
 }
 
 /** A figure over the last minutes, with the value under the pointer. */
-export function LineChart({ label, values, stepMs, unit, most, format = (v) => v.toFixed(v < 10 ? 1 : 0), tone = 'load' }: Props) {
+export function LineChart({
+  label,
+  values,
+  stepMs,
+  unit,
+  most,
+  format = (v) => v.toFixed(v < 10 ? 1 : 0),
+  tone = 'load',
+}: Props) {
   const [at, setAt] = useState<number | null>(null)
   const known = values.filter((v) => v !== null)
   const scale = most ?? roundUp(Math.max(0, ...known))
@@ -65,11 +73,16 @@ export function LineChart({ label, values, stepMs, unit, most, format = (v) => v
         onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect()
           const share = (event.clientX - box.left) / box.width
-          setAt(values.length ? Math.min(values.length - 1, Math.max(0, Math.round(share * (values.length - 1)))) : null)
+          setAt(
+            values.length ? Math.min(values.length - 1, Math.max(0, Math.round(share * (values.length - 1)))) : null,
+          )
         }}
         onPointerLeave={() => setAt(null)}
       >
-        <path className="rule" d={`M0 ${top}H${width}M0 ${(top + height - bottom) / 2}H${width}M0 ${height - bottom}H${width}`} />
+        <path
+          className="rule"
+          d={`M0 ${top}H${width}M0 ${(top + height - bottom) / 2}H${width}M0 ${height - bottom}H${width}`}
+        />
         {area && <path className="area" d={area} />}
         {line && <path className="line" d={line} />}
         {at !== null && <path className="cross" d={`M${x(at).toFixed(1)} ${top}V${height - bottom}`} />}

@@ -36,24 +36,61 @@ function fixedEntries(page: Page): Entry[] {
       note: 'g p',
       run: () => window.open(playgroundLink(), '_blank', 'noreferrer'),
     },
-    { id: 'a-idle', group: 'Actions', name: 'Show idle workers', run: () => page.address.go({ ...start, state: 'idle' }) },
-    { id: 'a-offline', group: 'Actions', name: 'Show workers of offline hives', run: () => page.address.go({ ...start, state: 'offline' }) },
-    { id: 'a-clear', group: 'Actions', name: 'Clear all filters', run: () => page.address.go({ ...start, view: page.address.place.get().view }) },
+    {
+      id: 'a-idle',
+      group: 'Actions',
+      name: 'Show idle workers',
+      run: () => page.address.go({ ...start, state: 'idle' }),
+    },
+    {
+      id: 'a-offline',
+      group: 'Actions',
+      name: 'Show workers of offline hives',
+      run: () => page.address.go({ ...start, state: 'offline' }),
+    },
+    {
+      id: 'a-clear',
+      group: 'Actions',
+      name: 'Clear all filters',
+      run: () => page.address.go({ ...start, view: page.address.place.get().view }),
+    },
     { id: 'a-pause', group: 'Actions', name: 'Pause or resume updates', note: 'Space', run: () => page.togglePause() },
-    { id: 'a-theme', group: 'Actions', name: 'Next theme', note: 't', run: () => page.say(`Theme: ${page.prefs.nextTheme()}.`) },
+    {
+      id: 'a-theme',
+      group: 'Actions',
+      name: 'Next theme',
+      note: 't',
+      run: () => page.say(`Theme: ${page.prefs.nextTheme()}.`),
+    },
     {
       id: 'a-density',
       group: 'Actions',
       name: 'Roomy or compact rows',
       run: () => page.prefs.set({ density: page.prefs.prefs.get().density === 'roomy' ? 'compact' : 'roomy' }),
     },
-    { id: 'a-copy', group: 'Actions', name: 'Copy this view as GraphQL', note: 'c', run: () => void copy(page, asGraphQL(page.operation()), 'the query as GraphQL') },
+    {
+      id: 'a-copy',
+      group: 'Actions',
+      name: 'Copy this view as GraphQL',
+      note: 'c',
+      run: () => void copy(page, asGraphQL(page.operation()), 'the query as GraphQL'),
+    },
     { id: 'a-keys', group: 'Actions', name: 'Keyboard shortcuts', note: '?', run: () => page.dialog.set('keys') },
   ]
   if (isQuery(page.operation())) {
     entries.push(
-      { id: 'a-curl', group: 'Actions', name: 'Copy this view as curl', run: () => void copy(page, asCurl(page.operation()), 'the query as a curl command') },
-      { id: 'a-go', group: 'Actions', name: 'Copy this view as Go', run: () => void copy(page, asGo(page.operation()), 'the query as a Go program') },
+      {
+        id: 'a-curl',
+        group: 'Actions',
+        name: 'Copy this view as curl',
+        run: () => void copy(page, asCurl(page.operation()), 'the query as a curl command'),
+      },
+      {
+        id: 'a-go',
+        group: 'Actions',
+        name: 'Copy this view as Go',
+        run: () => void copy(page, asGo(page.operation()), 'the query as a Go program'),
+      },
     )
   }
   return entries
@@ -191,7 +228,6 @@ export function Palette() {
             )}
             {/* The text field keeps the focus and hears the keys; the options are its listbox. */}
             {/* biome-ignore lint/a11y/useKeyWithClickEvents: see above. */}
-            {/* biome-ignore lint/a11y/useFocusableInteractive: see above. */}
             <div
               id={`option-${i}`}
               role="option"

@@ -66,8 +66,8 @@ export function Meter({ share, tone = 'load' }: { share: number | null; tone?: '
   )
 }
 
-/** The course of a figure. Gaps are gaps: what was not known is not drawn. */
-export function Sparkline({ values, most, label }: { values: readonly (number | null)[]; most: number; label?: string }) {
+/** The course of a figure, for the eye; the figure itself stands beside it. Gaps are gaps: what was not known is not drawn. */
+export function Sparkline({ values, most }: { values: readonly (number | null)[]; most: number }) {
   const width = 60
   const height = 16
   const step = values.length > 1 ? width / (values.length - 1) : width
@@ -84,12 +84,7 @@ export function Sparkline({ values, most, label }: { values: readonly (number | 
     pen = true
   })
   return (
-    <svg
-      className="sparkline"
-      viewBox={`0 0 ${width} ${height}`}
-      preserveAspectRatio="none"
-      {...(label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': true })}
-    >
+    <svg className="sparkline" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
       {path && <path d={path} />}
     </svg>
   )

@@ -1,8 +1,8 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { count } from '../lib/format'
 import { type ListKeys, usePage, useValue } from '../page'
-import type { Row, RowWindow } from '../store/window'
 import { isDescending, sortColumn } from '../store/url'
+import type { Row, RowWindow } from '../store/window'
 import { Trouble } from './parts'
 import { useNarrow } from './usemedia'
 import { useVirtualRows } from './usevirtualrows'
@@ -35,6 +35,8 @@ interface Props<R extends Row> {
   selected: string
   /** What stands there when nothing matches. */
   nothing: ReactNode
+  /** Are its figures of the past, as nothing is heard any more? */
+  silent(row: R): boolean
   /** One row on a phone. */
   narrowRow(row: R): ReactNode
 }
@@ -62,6 +64,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
   const state = useValue(rows.state)
   const { density } = useValue(page.prefs.prefs)
   const narrow = useNarrow()
+  const grid = useRef<HTMLDivElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
   const [active, setActive] = useState<number | null>(null)
   const pointerOver = useRef(false)
@@ -111,7 +114,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
         last: total - 1,
       }[to]
       activate(Math.min(total - 1, Math.max(0, next)))
-      scroller.current?.focus({ preventScroll: true })
+      grid.current?.focus({ preventScroll: true })
     },
     open() {
       const row = active === null ? undefined : rowAt(active)
@@ -158,14 +161,25 @@ export function RowTable<R extends Row>(props: Props<R>) {
     scroller.current?.scrollTo({ top: 0 })
   }
 
-  const grid = { '--columns': columns.map((c) => (c.grow ? `minmax(${c.least}px, ${c.grow}fr)` : `${c.least}px`)).join(' ') } as React.CSSProperties
+  const template = {
+    '--columns': columns.map((c) => (c.grow ? `minmax(${c.least}px, ${c.grow}fr)` : `${c.least}px`)).join(' '),
+  } as React.CSSProperties
   const shown = Array.from({ length: renderTo - renderFrom }, (_, i) => renderFrom + i)
 
   return (
-    <div className={`rows${narrow ? ' narrow' : ''}${state.waiting && state.total !== null ? ' waiting' : ''}`} style={grid}>
+    <div
+      className={`rows${narrow ? ' narrow' : ''}${state.waiting && state.total !== null ? ' waiting' : ''}`}
+      style={template}
+    >
       <div
+        ref={grid}
         className="grid"
         role="grid"
+        tabIndex={0}
+        aria-activedescendant={active === null ? undefined : `${id}-${active}`}
+        onBlur={() => {
+          if (active !== null && !page.address.place.get().sel) activate(null)
+        }}
         aria-label={props.label}
         aria-rowcount={total + 1}
         aria-colcount={columns.length}
@@ -202,9 +216,6 @@ export function RowTable<R extends Row>(props: Props<R>) {
           ref={scroller}
           className="grid-body"
           role="rowgroup"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and rows are chosen in it by keys.
-          tabIndex={0}
-          aria-activedescendant={active === null ? undefined : `${id}-${active}`}
           onPointerEnter={(event) => {
             if (event.pointerType !== 'mouse') return
             pointerOver.current = true
@@ -213,9 +224,6 @@ export function RowTable<R extends Row>(props: Props<R>) {
           onPointerLeave={() => {
             pointerOver.current = false
             hold(active !== null)
-          }}
-          onBlur={() => {
-            if (active !== null && !page.address.place.get().sel) activate(null)
           }}
         >
           <div className="grid-space" role="presentation" style={{ height: virtual.height }}>
@@ -226,10 +234,10 @@ export function RowTable<R extends Row>(props: Props<R>) {
               if (index === active) classes.push('active')
               if (row && row.id === props.selected) classes.push('selected')
               if (row && state.gone.has(row.id)) classes.push('gone')
+              if (row && props.silent(row)) classes.push('silent')
               if (!row) classes.push('skeleton')
               return (
                 // biome-ignore lint/a11y/useKeyWithClickEvents: Enter opens the active row, see usekeys.
-                // biome-ignore lint/a11y/useFocusableInteractive: the body has the focus and names its active row.
                 <div
                   key={key}
                   id={`${id}-${index}`}
@@ -247,10 +255,10 @@ export function RowTable<R extends Row>(props: Props<R>) {
               )
             })}
           </div>
-          {state.total === 0 && !state.error && props.nothing}
           {state.total === null && !state.error && <Skeleton rows={12} height={rowHeight} />}
         </div>
       </div>
+      {state.total === 0 && !state.error && <div className="instead">{props.nothing}</div>}
       {state.error && <Trouble message={state.error} />}
       {state.held && (
         <p className="held" data-testid="held">

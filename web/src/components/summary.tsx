@@ -3,7 +3,17 @@ import { count, megabytes, percent } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { Meter, Shape, Sparkline } from './parts'
 
-function Figure({ label, value, children, testid }: { label: string; value: ReactNode; children?: ReactNode; testid?: string }) {
+function Figure({
+  label,
+  value,
+  children,
+  testid,
+}: {
+  label: string
+  value: ReactNode
+  children?: ReactNode
+  testid?: string
+}) {
   return (
     <div className="figure" data-testid={testid}>
       <dt>{label}</dt>
@@ -67,7 +77,19 @@ export function SummaryStrip() {
           </>
         )}
       </Figure>
-      <Figure label="GPU memory in use" value={used === null ? none : <>{percent(used * 100)}<small> %</small></>}>
+      <Figure
+        label="GPU memory in use"
+        value={
+          used === null ? (
+            none
+          ) : (
+            <>
+              {percent(used * 100)}
+              <small> %</small>
+            </>
+          )
+        }
+      >
         {fleet && (
           <>
             <Meter share={used} tone="memory" />
@@ -80,7 +102,19 @@ export function SummaryStrip() {
       <Figure label="Largest free" value={fleet ? megabytes(fleet.largestFreeVramMb) : none}>
         {fleet && <span>on an available worker</span>}
       </Figure>
-      <Figure label="Heartbeats" value={fleet ? <>{count(Math.round(fleet.heartbeatsPerSecond * 10) / 10)}<small> /s</small></> : none}>
+      <Figure
+        label="Heartbeats"
+        value={
+          fleet ? (
+            <>
+              {count(Math.round(fleet.heartbeatsPerSecond * 10) / 10)}
+              <small> /s</small>
+            </>
+          ) : (
+            none
+          )
+        }
+      >
         {fleet && <Sparkline values={beats} most={Math.max(...beats, 1) * 1.15} />}
       </Figure>
     </dl>

@@ -1,6 +1,6 @@
 import { useEffect } from 'react'
-import { asGraphQL } from '../api/snippets'
 import { playgroundLink } from '../api/client'
+import { asGraphQL } from '../api/snippets'
 import { type Page, usePage } from '../page'
 import type { View } from '../store/url'
 import { copy } from './copymenu'

@@ -21,7 +21,8 @@ const columnsFor = (n: number): number => Math.ceil(n / rowsFor(n))
 /** Sides to try, largest first, with the gap between blocks that suits each. */
 function sides(largest: number): { tile: number; gap: number }[] {
   const tried: { tile: number; gap: number }[] = []
-  for (let tile = largest; tile >= 2; tile--) tried.push({ tile, gap: tile >= 8 ? Math.round(tile / 2) : tile >= 4 ? 3 : 2 })
+  for (let tile = largest; tile >= 2; tile--)
+    tried.push({ tile, gap: tile >= 8 ? Math.round(tile / 2) : tile >= 4 ? 3 : 2 })
   tried.push({ tile: 3, gap: 0 }, { tile: 2, gap: 0 }, { tile: 1, gap: 0 })
   return tried
 }
@@ -159,10 +160,19 @@ export function paint(m: Mosaic, cells: string, before: string | null, colours: 
   return painted
 }
 
-function paintTile(pixels: Uint32Array, width: number, x: number, y: number, side: number, code: number, c: Palette): void {
+function paintTile(
+  pixels: Uint32Array,
+  width: number,
+  x: number,
+  y: number,
+  side: number,
+  code: number,
+  c: Palette,
+): void {
   const step = stepOf(code)
   const suspect = code === suspectCode
-  const plain = step >= 0 ? (c.ramp[step] as number) : suspect ? c.suspect : code === offlineCode ? c.offline : c.unknown
+  const plain =
+    step >= 0 ? (c.ramp[step] as number) : suspect ? c.suspect : code === offlineCode ? c.offline : c.unknown
   // Full for a figure, striped for a suspect hive, hollow for what is not known or gone; tiny tiles have but a colour.
   const striped = suspect && side >= 3
   const hollow = step < 0 && !suspect && side >= 4

@@ -78,7 +78,10 @@ export class Summary {
     for (const { model, idle } of fleet.models) {
       seen.add(model)
       let past = this.idleByModel.get(model)
-      if (!past) this.idleByModel.set(model, (past = []))
+      if (!past) {
+        past = []
+        this.idleByModel.set(model, past)
+      }
       push(past, idle)
     }
     for (const model of this.idleByModel.keys()) if (!seen.has(model)) this.idleByModel.delete(model)

@@ -34,7 +34,8 @@ export class Histories {
     // The order on the screen changes all the time; who is on it changes less often.
     const sorted = [...ids].sort()
     this.#timer = setTimeout(
-      () => this.#live.ask(operation(RowHistoriesDocument, { filter: { ids: sorted }, first: sorted.length, intervalMs })),
+      () =>
+        this.#live.ask(operation(RowHistoriesDocument, { filter: { ids: sorted }, first: sorted.length, intervalMs })),
       settleMs,
     )
   }

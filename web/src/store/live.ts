@@ -27,7 +27,10 @@ export class Live<Result> {
 
   constructor(
     connection: Connection,
-    options: { whileHidden?: boolean; /** Hears every answer at once, before it is shown. */ arrived?: (result: Result) => void } = {},
+    options: {
+      whileHidden?: boolean /** Hears every answer at once, before it is shown. */
+      arrived?: (result: Result) => void
+    } = {},
   ) {
     this.#connection = connection
     this.#whileHidden = options.whileHidden ?? false

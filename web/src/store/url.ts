@@ -1,4 +1,11 @@
-import type { FleetMapMetric, HiveFilter, HiveOrder, WorkerFilter, WorkerOrder, WorkerOrderField } from '../api/gen/graphql'
+import type {
+  FleetMapMetric,
+  HiveFilter,
+  HiveOrder,
+  WorkerFilter,
+  WorkerOrder,
+  WorkerOrderField,
+} from '../api/gen/graphql'
 import { Observable } from './observable'
 
 export const views = ['fleet', 'hives', 'models', 'find', 'activity', 'server'] as const
@@ -72,7 +79,7 @@ const mostMinFree = 16 * 1024 * 1024
 const mostText = 200
 const mostValues = 100
 
-type Reading = { place: Place; /** Names of parameters that made no sense and were left out. */ ignored: string[] }
+type Reading = { place: Place /** Names of parameters that made no sense and were left out. */; ignored: string[] }
 
 /** Reads a query string. What it does not know or cannot use it leaves out and names. */
 export function parse(search: string): Reading {

@@ -191,6 +191,8 @@ export class RowWindow<R extends Row, Filter, Order> {
     if (!this.#heldIds || value === null || waiting) return
     const page = this.#source.page(value)
     const moves = page.nodes.reduce((n, row, i) => n + (row.id === this.#heldIds?.[i] ? 0 : 1), 0)
-    this.state.update({ moves, total: page.totalCount })
+    // Rows that are held are shown, also when by now fewer match.
+    const least = this.state.get().offset + this.#heldIds.length
+    this.state.update({ moves, total: Math.max(page.totalCount, least) })
   }
 }

@@ -35,7 +35,8 @@ export function ActivityView() {
 
   const wanted = q.trim().toLowerCase()
   const shown = log.events.filter(
-    (e) => ofKind(e, kind) && (!wanted || `${e.hiveId} ${e.workerId ?? ''} ${e.message}`.toLowerCase().includes(wanted)),
+    (e) =>
+      ofKind(e, kind) && (!wanted || `${e.hiveId} ${e.workerId ?? ''} ${e.message}`.toLowerCase().includes(wanted)),
   )
   const { renderFrom, renderTo, height } = useVirtualRows(scroller, shown.length, rowHeight)
 
@@ -54,7 +55,12 @@ export function ActivityView() {
         <fieldset className="choice">
           <legend className="offscreen">Kind</legend>
           {kinds.map(({ value, name }) => (
-            <button key={value} type="button" aria-pressed={kind === value} onClick={() => page.address.go({ kind: value })}>
+            <button
+              key={value}
+              type="button"
+              aria-pressed={kind === value}
+              onClick={() => page.address.go({ kind: value })}
+            >
               {name}
             </button>
           ))}

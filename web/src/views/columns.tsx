@@ -39,9 +39,12 @@ export function requests({ requestsRunning, requestsQueued }: Pick<Worker, 'requ
   )
 }
 
-const share = (part: number | null, whole: number | null): number | null => (part === null || !whole ? null : part / whole)
+const share = (part: number | null, whole: number | null): number | null =>
+  part === null || !whole ? null : part / whole
 
-export const badge = (w: Pick<Worker, 'activity' | 'liveness'>) => <StateBadge state={workerState(w.activity, w.liveness)} />
+export const badge = (w: Pick<Worker, 'activity' | 'liveness'>) => (
+  <StateBadge state={workerState(w.activity, w.liveness)} />
+)
 
 /** Columns of the worker table; the first two are always there. */
 export const workerColumns: readonly Column<Worker>[] = [
@@ -50,14 +53,17 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'model',
     label: 'Model',
-    least: 120, grow: 1.5, drop: 2,
+    least: 120,
+    grow: 1.5,
+    drop: 2,
     sort: 'model',
     cell: (w) => <span title={w.model ?? undefined}>{known(w.model ?? unknown)}</span>,
   },
   {
     key: 'gpu',
     label: 'GPU %',
-    least: 168, drop: 1,
+    least: 168,
+    drop: 1,
     sort: 'gpu',
     descendingFirst: true,
     numeric: true,
@@ -72,7 +78,8 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'vram',
     label: 'VRAM GB',
-    least: 150, drop: 3,
+    least: 150,
+    drop: 3,
     sort: 'vram',
     descendingFirst: true,
     numeric: true,
@@ -89,7 +96,8 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'free',
     label: 'Free GB',
-    least: 64, drop: 4,
+    least: 64,
+    drop: 4,
     sort: 'free',
     descendingFirst: true,
     numeric: true,
@@ -98,7 +106,8 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'cpu',
     label: 'CPU %',
-    least: 56, drop: 8,
+    least: 56,
+    drop: 8,
     sort: 'cpu',
     descendingFirst: true,
     numeric: true,
@@ -109,13 +118,23 @@ export const workerColumns: readonly Column<Worker>[] = [
   {
     key: 'uptime',
     label: 'Uptime',
-    least: 80, drop: 7,
+    least: 80,
+    drop: 7,
     sort: 'uptime',
     descendingFirst: true,
     numeric: true,
     cell: (w) => known(duration(w.uptimeSeconds)),
   },
-  { key: 'seen', label: 'Seen', least: 66, drop: 6, sort: 'seen', descendingFirst: true, numeric: true, cell: (w) => <Age at={w.lastSeenAt} /> },
+  {
+    key: 'seen',
+    label: 'Seen',
+    least: 66,
+    drop: 6,
+    sort: 'seen',
+    descendingFirst: true,
+    numeric: true,
+    cell: (w) => <Age at={w.lastSeenAt} />,
+  },
 ]
 
 /** A worker on a phone: what it is, how it is, what it has. */

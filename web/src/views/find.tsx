@@ -39,7 +39,8 @@ function useBest(model: string, minFreeVramMb: number | null) {
         const { bestWorker } = await execute(operation(BestWorkerDocument, { model, minFreeVramMb }), stop.signal)
         setAnswer({ best: bestWorker, tookMs: performance.now() - before, error: '' })
       } catch (cause) {
-        if (!stop.signal.aborted) setAnswer({ best: null, tookMs: performance.now() - before, error: (cause as Error).message })
+        if (!stop.signal.aborted)
+          setAnswer({ best: null, tookMs: performance.now() - before, error: (cause as Error).message })
       }
     }
     void ask()
@@ -66,7 +67,12 @@ export function FindView() {
   const ask = useMemo(
     () =>
       operation(CandidatesDocument, {
-        filter: { idle: true, available: true, ...(model ? { model } : {}), ...(minFreeVramMb ? { minFreeVramMb } : {}) },
+        filter: {
+          idle: true,
+          available: true,
+          ...(model ? { model } : {}),
+          ...(minFreeVramMb ? { minFreeVramMb } : {}),
+        },
         orderBy: { field: 'VRAM_FREE', direction: 'DESC' },
         first: candidates,
         intervalMs: everyMs,
@@ -141,7 +147,11 @@ export function FindView() {
         {model && best && !best.error && !best.best && <p className="nothing">No idle, available worker has that.</p>}
         {best?.best && (
           <div className="best">
-            <button type="button" className="link best-id" onClick={() => page.address.go({ sel: `worker:${best.best?.id}` })}>
+            <button
+              type="button"
+              className="link best-id"
+              onClick={() => page.address.go({ sel: `worker:${best.best?.id}` })}
+            >
               {best.best.id}
             </button>
             <code>{best.best.endpoint ?? 'endpoint unknown'}</code>
@@ -153,7 +163,13 @@ export function FindView() {
       <section className="panel find-list" aria-label="Candidates">
         <header className="panel-head">
           <h2>Candidates, most free memory first</h2>
-          {found && <span className="quiet">{found.nodes.length < found.totalCount ? `first ${candidates} of ${counted(found.totalCount, 'worker')}` : ''}</span>}
+          {found && (
+            <span className="quiet">
+              {found.nodes.length < found.totalCount
+                ? `first ${candidates} of ${counted(found.totalCount, 'worker')}`
+                : ''}
+            </span>
+          )}
         </header>
         {state.error && <p className="nothing">{state.error}</p>}
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls. */}
@@ -162,10 +178,18 @@ export function FindView() {
             <thead>
               <tr>
                 <th scope="col">Worker</th>
-                <th scope="col" className="wide-only">Model</th>
-                <th scope="col" className="numeric">Free GB</th>
-                <th scope="col" className="numeric wide-only">GPU %</th>
-                <th scope="col" className="numeric">Requests</th>
+                <th scope="col" className="wide-only">
+                  Model
+                </th>
+                <th scope="col" className="numeric">
+                  Free GB
+                </th>
+                <th scope="col" className="numeric wide-only">
+                  GPU %
+                </th>
+                <th scope="col" className="numeric">
+                  Requests
+                </th>
               </tr>
             </thead>
             <tbody>

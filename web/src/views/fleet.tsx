@@ -138,6 +138,7 @@ function Workers() {
         onOpen={(row) => page.address.go({ sel: `worker:${row.id}` })}
         selected={place.sel.replace(/^worker:/, '')}
         nothing={<NoMatch what="worker" />}
+        silent={(row) => row.liveness !== 'ONLINE'}
         narrowRow={narrowWorker}
       />
     </section>

@@ -26,7 +26,9 @@ function Tiles({ hive }: { hive: Hive }) {
       {shown.map((w) => {
         const state = workerState(w.activity, w.liveness)
         const colour = w.gpuUtilizationPercent === null ? undefined : cellCss(w.gpuUtilizationPercent / 100, dark)
-        return <i key={w.id} className={state} style={hive.liveness === 'ONLINE' ? { background: colour } : undefined} />
+        return (
+          <i key={w.id} className={state} style={hive.liveness === 'ONLINE' ? { background: colour } : undefined} />
+        )
       })}
       {workers.length > mostTiles && <span className="quiet">+{workers.length - mostTiles}</span>}
     </span>
@@ -46,7 +48,8 @@ export function hiveNote(hive: Pick<Hive, 'cordoned' | 'operationalStatus' | 'he
   const notes: string[] = []
   if (hive.cordoned) notes.push('Cordoned')
   if (hive.operationalStatus !== 'READY' && hive.operationalStatus !== 'BUSY') notes.push(word(hive.operationalStatus))
-  if (hive.health.status !== 'HEALTHY') notes.push(word(hive.health.status) + (hive.health.reason ? `: ${hive.health.reason}` : ''))
+  if (hive.health.status !== 'HEALTHY')
+    notes.push(word(hive.health.status) + (hive.health.reason ? `: ${hive.health.reason}` : ''))
   return notes.join(' · ')
 }
 
@@ -78,7 +81,8 @@ const columns: readonly Column<Hive>[] = [
   {
     key: 'state',
     label: 'State',
-    least: 84, drop: 0,
+    least: 84,
+    drop: 0,
     sort: 'state',
     descendingFirst: true,
     cell: (h) => <StateBadge state={h.liveness.toLowerCase() as Shown} />,
@@ -86,7 +90,9 @@ const columns: readonly Column<Hive>[] = [
   {
     key: 'hive',
     label: 'Hive',
-    least: 150, grow: 1.2, drop: 0,
+    least: 150,
+    grow: 1.2,
+    drop: 0,
     sort: 'id',
     cell: (h) => (
       <span className="worker-name" title={`${h.id} (${h.hostname})`}>
@@ -94,19 +100,52 @@ const columns: readonly Column<Hive>[] = [
       </span>
     ),
   },
-  { key: 'host', label: 'Host', least: 90, grow: 0.8, drop: 8, cell: (h) => <span className="quiet">{h.hostname}</span> },
+  {
+    key: 'host',
+    label: 'Host',
+    least: 90,
+    grow: 0.8,
+    drop: 8,
+    cell: (h) => <span className="quiet">{h.hostname}</span>,
+  },
   {
     key: 'gpus',
     label: 'GPUs',
-    least: 120, grow: 1, drop: 6,
+    least: 120,
+    grow: 1,
+    drop: 6,
     cell: (h) => <span title={gpuNames(h)}>{gpuNames(h) || <span className="quiet">{unknown}</span>}</span>,
   },
   { key: 'tiles', label: 'Workers by load', least: 144, drop: 3, cell: (h) => <Tiles hive={h} /> },
-  { key: 'workers', label: 'Workers', least: 66, drop: 5, sort: 'workers', descendingFirst: true, numeric: true, cell: (h) => h.workers.length },
+  {
+    key: 'workers',
+    label: 'Workers',
+    least: 66,
+    drop: 5,
+    sort: 'workers',
+    descendingFirst: true,
+    numeric: true,
+    cell: (h) => h.workers.length,
+  },
   { key: 'load', label: 'GPU %', least: 50, drop: 2, numeric: true, cell: (h) => percent(meanLoad(h)) },
   { key: 'vram', label: 'VRAM GB', least: 150, drop: 1, numeric: true, cell: (h) => <Memory hive={h} /> },
-  { key: 'version', label: 'Version', least: 60, drop: 9, cell: (h) => <span className="quiet">{h.version || unknown}</span> },
-  { key: 'seen', label: 'Seen', least: 66, drop: 4, sort: 'seen', descendingFirst: true, numeric: true, cell: (h) => <Age at={h.lastSeenAt} /> },
+  {
+    key: 'version',
+    label: 'Version',
+    least: 60,
+    drop: 9,
+    cell: (h) => <span className="quiet">{h.version || unknown}</span>,
+  },
+  {
+    key: 'seen',
+    label: 'Seen',
+    least: 66,
+    drop: 4,
+    sort: 'seen',
+    descendingFirst: true,
+    numeric: true,
+    cell: (h) => <Age at={h.lastSeenAt} />,
+  },
 ]
 
 function narrowHive(hive: Hive) {
@@ -156,7 +195,10 @@ export function HivesView() {
   }, [page, hives])
 
   if (fleet && fleet.hives.total === 0) return <EmptyFleet />
-  const tally = { '': fleet?.hives.total, suspect: fleet?.hives.suspect, offline: fleet?.hives.offline } as Record<string, number>
+  const tally = { '': fleet?.hives.total, suspect: fleet?.hives.suspect, offline: fleet?.hives.offline } as Record<
+    string,
+    number
+  >
   return (
     <>
       <search className="filters" aria-label="Filters">
@@ -164,7 +206,12 @@ export function HivesView() {
         <fieldset className="choice">
           <legend className="offscreen">State</legend>
           {choices.map(({ value, name }) => (
-            <button key={name} type="button" aria-pressed={place.state === value} onClick={() => page.address.go({ state: value })}>
+            <button
+              key={name}
+              type="button"
+              aria-pressed={place.state === value}
+              onClick={() => page.address.go({ state: value })}
+            >
               {value && <Shape state={value} />}
               {name}
               {tally[value] !== undefined && <span className="tally">{tally[value]}</span>}
@@ -189,6 +236,7 @@ export function HivesView() {
           onOpen={(hive) => page.address.go({ sel: `hive:${hive.id}` })}
           selected={place.sel.replace(/^hive:/, '')}
           nothing={<NoMatch what="hive" />}
+          silent={(hive) => hive.liveness !== 'ONLINE'}
           narrowRow={narrowHive}
         />
       </section>

@@ -48,12 +48,22 @@ export function ModelsView() {
             <thead>
               <tr>
                 <th scope="col">Model</th>
-                <th scope="col" className="numeric">Workers</th>
+                <th scope="col" className="numeric">
+                  Workers
+                </th>
                 <th scope="col">Idle</th>
-                <th scope="col" className="numeric wide-only">Idle, last minute</th>
-                <th scope="col" className="numeric wide-only">Available</th>
-                <th scope="col" className="numeric wide-only">Hives</th>
-                <th scope="col" className="numeric">Largest free GB</th>
+                <th scope="col" className="numeric wide-only">
+                  Idle, last minute
+                </th>
+                <th scope="col" className="numeric wide-only">
+                  Available
+                </th>
+                <th scope="col" className="numeric wide-only">
+                  Hives
+                </th>
+                <th scope="col" className="numeric">
+                  Largest free GB
+                </th>
                 <th scope="col" className="wide-only">
                   <span className="offscreen">Actions</span>
                 </th>
@@ -65,7 +75,11 @@ export function ModelsView() {
                 return (
                   <tr key={m.model}>
                     <th scope="row">
-                      <button type="button" className="link" onClick={() => page.address.go({ ...start, model: [m.model] })}>
+                      <button
+                        type="button"
+                        className="link"
+                        onClick={() => page.address.go({ ...start, model: [m.model] })}
+                      >
                         {m.model}
                       </button>
                     </th>

@@ -45,7 +45,16 @@ export function ServerView() {
         {facts([
           ['Version', server?.version || unknown],
           ['Running for', server ? age(server.startedAt, now) : unknown],
-          ['Mode', server ? <span className={server.mode === 'PROTECTED' ? 'mark suspect' : undefined}>{word(server.mode)}</span> : unknown],
+          [
+            'Mode',
+            server ? (
+              <span key="mode" className={server.mode === 'PROTECTED' ? 'mark suspect' : undefined}>
+                {word(server.mode)}
+              </span>
+            ) : (
+              unknown
+            ),
+          ],
           ['Epoch', <code key="epoch">{server?.epoch ?? unknown}</code>],
           ['Revision', <code key="revision">{fleet?.revision ?? unknown}</code>],
           ['Hives', count(fleet?.hives.total)],
@@ -70,7 +79,9 @@ export function ServerView() {
       <section className="panel server-chart" aria-label="Heartbeats">
         <header className="panel-head">
           <h2>Heartbeats per second, last minute</h2>
-          <span className="quiet">{fleet ? (Math.round(fleet.heartbeatsPerSecond * 10) / 10).toString() : unknown}</span>
+          <span className="quiet">
+            {fleet ? (Math.round(fleet.heartbeatsPerSecond * 10) / 10).toString() : unknown}
+          </span>
         </header>
         <LineChart label="Heartbeats per second" values={[...beats]} stepMs={1000} unit="/s" />
       </section>

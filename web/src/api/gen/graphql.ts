@@ -332,7 +332,7 @@ export type PeekQueryVariables = Exact<{
 }>;
 
 
-export type PeekQuery = { worker: { id: string, model: string | null, activity: Activity, liveness: Liveness, gpuUtilizationPercent: number | null, vramUsedMb: number | null, vramTotalMb: number | null } | null };
+export type PeekQuery = { worker: { id: string, model: string | null, activity: Activity, liveness: Liveness, vramUsedMb: number | null, vramTotalMb: number | null } | null };
 
 export type CordonHiveMutationVariables = Exact<{
   id: string;
@@ -812,7 +812,6 @@ export const PeekDocument = new TypedDocumentString(`
     model
     activity
     liveness
-    gpuUtilizationPercent
     vramUsedMb
     vramTotalMb
   }

@@ -1,0 +1,220 @@
+import { act, fireEvent, render, screen, within } from '@testing-library/react'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { App } from './app'
+import { Page, PageContext } from './page'
+import { FakeSocket, fleetAnswer, worker } from './test/fakesocket'
+
+let socket: FakeSocket
+let page: Page
+let stop: () => void
+
+/** A box of 600 pixels: happy-dom lays nothing out. */
+function withHeights(): void {
+  vi.spyOn(HTMLElement.prototype, 'clientHeight', 'get').mockReturnValue(600)
+  vi.spyOn(HTMLElement.prototype, 'offsetWidth', 'get').mockReturnValue(1250)
+}
+
+const server = {
+  data: { server: { version: '1', epoch: 'epoch1', startedAt: '2026-01-01T00:00:00Z', mode: 'SERVING' } },
+}
+
+function show(address = '/'): void {
+  history.replaceState(null, '', address)
+  socket = new FakeSocket()
+  page = new Page(socket.make)
+  stop = page.start()
+  render(
+    <PageContext value={page}>
+      <App />
+    </PageContext>,
+  )
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  withHeights()
+  vi.stubGlobal(
+    'fetch',
+    vi.fn(async () => new Response(JSON.stringify(server))),
+  )
+})
+afterEach(() => {
+  stop?.()
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+const pass = (ms: number) => act(async () => void (await vi.advanceTimersByTimeAsync(ms)))
+async function tick(change = {}): Promise<void> {
+  act(() => socket.only('Fleet').next(fleetAnswer(change)))
+  await pass(20)
+}
+async function rows(ids: string[], change = {}, total = ids.length): Promise<void> {
+  act(() =>
+    socket.only('Workers').next({
+      workers: { revision: 'epoch1.1', totalCount: total, offset: 0, nodes: ids.map((id) => worker(id, change)) },
+    }),
+  )
+  await pass(20)
+}
+const key = (name: string, more = {}) => fireEvent.keyDown(document.body, { key: name, ...more })
+const pill = () => screen.getByTestId('connection').textContent
+
+describe('what the page says', () => {
+  test('first: connecting, with the shape of rows to come', () => {
+    show()
+    expect(pill()).toBe('Connecting')
+    expect(screen.getByRole('grid').getAttribute('aria-busy')).toBe('true')
+    expect(screen.queryByTestId('banner')).toBeNull()
+  })
+
+  test('an empty fleet: what to do, with a command to copy', async () => {
+    show()
+    await tick({ hives: { total: 0, online: 0, suspect: 0, offline: 0, available: 0 } })
+    expect(screen.getByRole('heading', { name: 'No hive has been heard yet' })).toBeTruthy()
+    expect(screen.getByText(/--data-raw/).textContent).toContain('/graphql')
+  })
+
+  test('live: rows with shape, word and colour; the title counts what is offline', async () => {
+    show()
+    await tick({ hives: { total: 3, online: 1, suspect: 1, offline: 1, available: 1 } })
+    await rows(['a/llm/1', 'b/llm/1'], { liveness: 'OFFLINE', activity: 'UNKNOWN' })
+    expect(pill()).toBe('Live')
+    expect(document.title).toBe('(1 offline) Fleet · Waggle')
+    const [first] = screen.getAllByRole('row').slice(1)
+    const badge = first?.querySelector('.badge.offline')
+    expect(badge?.textContent).toBe('Offline')
+    expect(badge?.querySelector('svg path')).toBeTruthy()
+    expect(screen.getByRole('grid').getAttribute('aria-rowcount')).toBe('3')
+    expect(first?.getAttribute('aria-rowindex')).toBe('2')
+  })
+
+  test('no match: which filter to drop', async () => {
+    show('/?q=nothing&state=idle')
+    await tick()
+    await rows([])
+    expect(screen.getByText('No worker like that.')).toBeTruthy()
+    fireEvent.click(screen.getByRole('button', { name: 'Without idle' }))
+    expect(location.search).toBe('?q=nothing')
+  })
+
+  test('late, then lost: a banner with the age, the rows stay', async () => {
+    show()
+    await tick()
+    await rows(['a/llm/1'])
+    await pass(4500)
+    expect(pill()).toBe('Late')
+    expect(screen.getByTestId('banner').textContent).toMatch(/gone quiet\. As of \d\d:\d\d:\d\d, \d s ago/)
+    act(() => socket.emit('closed', { code: 1006 }))
+    act(() => void socket.hooks.retryWait(5))
+    await pass(1000)
+    expect(pill()).toBe('Reconnecting')
+    expect(screen.getByTestId('banner').textContent).toMatch(/Next try in \d+ s/)
+    expect(document.querySelector('.shell')?.getAttribute('data-phase')).toBe('reconnecting')
+    expect(screen.getByTitle('a/llm/1')).toBeTruthy()
+  })
+
+  test('restarted: said once', async () => {
+    show()
+    await tick()
+    await tick({ revision: 'epoch2.1' })
+    expect(screen.getByText(/The server was restarted/)).toBeTruthy()
+    await pass(6000)
+    expect(screen.queryByText(/The server was restarted/)).toBeNull()
+  })
+
+  test('refused: in the words of the server, with a way to try again', async () => {
+    show()
+    act(() => {
+      for (const f of socket.active()) f.fail({ code: 4401, reason: 'Unauthorized' })
+    })
+    expect(pill()).toBe('Refused')
+    expect(screen.getByTestId('banner').textContent).toContain('Unauthorized (4401)')
+    fireEvent.click(screen.getByRole('button', { name: 'Try again' }))
+    expect(pill()).toBe('Connecting')
+  })
+
+  test('an error of the question: said where the answer would be', async () => {
+    show()
+    await tick()
+    act(() => socket.only('Workers').refuse('search is longer than 128 characters.'))
+    expect(screen.getByRole('alert').textContent).toContain('search is longer than 128 characters.')
+  })
+
+  test('protected: said, with the way out', async () => {
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(
+        async () => new Response(JSON.stringify({ data: { server: { ...server.data.server, mode: 'PROTECTED' } } })),
+      ),
+    )
+    show()
+    await tick()
+    await pass(50)
+    expect(screen.getByText('Protected.')).toBeTruthy()
+    expect(screen.getByRole('button', { name: 'The silence is real' })).toBeTruthy()
+  })
+})
+
+describe('keys', () => {
+  test('j, k, Enter and Escape walk, open and leave rows', async () => {
+    show()
+    await tick()
+    await rows(['a/llm/1', 'b/llm/1', 'c/llm/1'])
+    key('j')
+    key('j')
+    await pass(20)
+    expect(document.querySelector('.row.active [title="b/llm/1"]')).toBeTruthy()
+    expect(page.workers.state.get().held).toBe(true)
+    await rows(['a/llm/1', 'b/llm/1', 'c/llm/1'])
+    key('Enter')
+    expect(new URLSearchParams(location.search).get('sel')).toBe('worker:b/llm/1')
+    key('Escape')
+    expect(new URLSearchParams(location.search).get('sel')).toBeNull()
+    key('Escape')
+    expect(page.workers.state.get().held).toBe(false)
+  })
+
+  test('g and a letter go to a view; ? shows the sheet; Ctrl-K searches', async () => {
+    show()
+    await tick()
+    key('g')
+    key('m')
+    expect(location.search).toBe('?view=models')
+    key('?')
+    expect(screen.getByRole('dialog', { name: 'Keyboard' })).toBeTruthy()
+    act(() => page.dialog.set(''))
+    key('k', { ctrlKey: true })
+    expect(within(screen.getByRole('dialog', { name: 'Search and commands' })).getByRole('combobox')).toBeTruthy()
+  })
+
+  test('nothing fires while somebody types, nor when letters are switched off', async () => {
+    show()
+    await tick()
+    fireEvent.keyDown(screen.getByRole('searchbox', { name: /Find workers/ }), { key: '?' })
+    expect(screen.queryByRole('dialog')).toBeNull()
+    act(() => page.prefs.set({ letterKeys: false }))
+    key('?')
+    expect(screen.queryByRole('dialog')).toBeNull()
+    act(() => page.prefs.set({ letterKeys: true }))
+  })
+
+  test('Space pauses and resumes', async () => {
+    show()
+    await tick()
+    key(' ')
+    expect(pill()).toBe('Paused')
+    expect(socket.active()).toHaveLength(0)
+    key(' ')
+    expect(socket.active('Fleet')).toHaveLength(1)
+  })
+})
+
+test('leaving a view stops what it followed', async () => {
+  show()
+  await tick()
+  await rows(['a/llm/1'])
+  await pass(500)
+  act(() => page.address.go({ view: 'server' }))
+  expect(socket.active().map((f) => f.name)).toEqual(['Fleet'])
+})

@@ -1,0 +1,81 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { census } from '../store/map'
+import { arrange, blocksWithin, paint, stepOf, tileAt } from './mosaic'
+import { paletteOf } from './palette'
+
+const fleets = fc.record({
+  counts: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 200 }),
+  width: fc.integer({ min: 200, max: 2600 }),
+  height: fc.integer({ min: 60, max: 600 }),
+})
+
+describe('a mosaic', () => {
+  test('every tile stands inside the canvas, overlaps no other, and is found where it was painted', () => {
+    fc.assert(
+      fc.property(fleets, ({ counts, width, height }) => {
+        const m = arrange(counts, width, height, 18)
+        const total = counts.reduce((a, b) => a + b, 0)
+        expect(m.size).toBe(total)
+        const pixels = new Uint32Array(m.width * m.height)
+        const cells = 'z'.repeat(total)
+        expect(paint(m, cells, null, paletteOf(true), pixels)).toBe(total)
+        const side = m.tile >= 4 ? m.tile - 1 : m.tile
+        // As many coloured pixels as tiles have: none was painted over another or outside.
+        expect(pixels.reduce((n, p) => n + (p === 0 ? 0 : 1), 0)).toBe(total * side * side)
+        for (let b = 0; b < counts.length; b++) {
+          const first = m.starts[b] as number
+          expect(tileAt(m, m.lefts[b] as number, m.tops[b] as number)).toEqual({ tile: first, block: b })
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('a hundred thousand workers fit a laptop', () => {
+    const m = arrange(Array(12_500).fill(8), 1252, 300, 18)
+    expect(m.size).toBe(100_000)
+    expect(m.height).toBeLessThanOrEqual(330)
+  })
+
+  test('between the tiles there is nothing', () => {
+    const m = arrange([4, 4], 400, 200, 18)
+    expect(tileAt(m, -1, 0)).toBeNull()
+    expect(tileAt(m, 4 * m.tile + 2, 0)).toBeNull()
+    expect(tileAt(m, 0, m.height + 50)).toBeNull()
+    expect(tileAt(arrange([], 400, 200, 18), 0, 0)).toBeNull()
+    expect(blocksWithin(m, 0, 0, 5, 5)).toEqual([0])
+    expect(blocksWithin(m, 0, 0, 400, 200)).toEqual([0, 1])
+  })
+
+  test('repaints only what changed', () => {
+    const m = arrange([8], 400, 200, 18)
+    const pixels = new Uint32Array(m.width * m.height)
+    paint(m, '00000000', null, paletteOf(false), pixels)
+    expect(paint(m, '00z00000', '00000000', paletteOf(false), pixels)).toBe(1)
+    expect(paint(m, '00z00000', '00z00000', paletteOf(false), pixels)).toBe(0)
+  })
+
+  test('suspect and offline differ from every figure and from each other by more than colour', () => {
+    const m = arrange([1], 400, 200, 18)
+    const draw = (cell: string) => {
+      const pixels = new Uint32Array(m.width * m.height)
+      paint(m, cell, null, paletteOf(true), pixels)
+      return {
+        colours: new Set(pixels).size,
+        empty: pixels.filter((p) => p === 0).length,
+        middle: pixels[8 * m.width + 8],
+      }
+    }
+    const full = draw('z')
+    expect(draw('~').colours).toBeGreaterThan(full.colours)
+    expect(draw('!').middle).toBe(0)
+    expect(full.middle).not.toBe(0)
+  })
+
+  test('reads cells as the schema says', () => {
+    expect([...'09az'].map((c) => stepOf(c.charCodeAt(0)))).toEqual([0, 9, 10, 35])
+    expect([...'-~!A'].map((c) => stepOf(c.charCodeAt(0)))).toEqual([-1, -1, -1, -1])
+    expect(census('0z~~!-')).toEqual({ suspect: 2, offline: 1 })
+  })
+})
