@@ -12,14 +12,12 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
 
-	"waggle/client"
 	"waggle/graph"
 	"waggle/internal/agent"
 	"waggle/internal/graphqlexec"
@@ -27,14 +25,16 @@ import (
 	"waggle/internal/graphqlws"
 	"waggle/internal/httpserver"
 	"waggle/internal/rbee"
+	"waggle/internal/simulate"
 	"waggle/registry"
 	"waggle/web"
 )
 
 type commands struct {
-	Serve   serve   `cmd:"" default:"withargs" help:"Run the registry (the default)."`
-	Agent   report  `cmd:"" help:"Report this machine to a registry elsewhere."`
-	Version showVer `cmd:"" help:"Print the version."`
+	Serve    serve            `cmd:"" default:"withargs" help:"Run the registry (the default)."`
+	Agent    agent.Command    `cmd:"" help:"Report this machine to a registry elsewhere."`
+	Simulate simulate.Command `cmd:"" help:"Load a registry with a made-up fleet, dashboards and schedulers, and measure."`
+	Version  showVersion      `cmd:"" help:"Print the version."`
 }
 
 func main() {
@@ -46,7 +46,7 @@ func main() {
 
 // run is the whole program but for its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	parser, err := kong.New(&commands{},
+	parser, err := kong.New(&commands{Agent: agent.Command{Version: version()}},
 		kong.Name("waggle"),
 		kong.Description("A live registry of an LLM inference fleet: hives report their workers, schedulers ask, dashboards watch."),
 		kong.DefaultEnvars("WAGGLE"),
@@ -71,10 +71,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-type showVer struct{}
+type showVersion struct{}
 
 // Run prints the version.
-func (showVer) Run(stdout io.Writer) error {
+func (showVersion) Run(stdout io.Writer) error {
 	_, err := fmt.Fprintln(stdout, version())
 	return err
 }
@@ -99,6 +99,7 @@ type serve struct {
 
 	NoAgent bool   `help:"Do not report this machine."`
 	HiveID  string `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
+	Demo    int    `placeholder:"N" help:"Add N made-up hives, which report like real ones."`
 
 	Rbee rbeeOptions `embed:"" group:"rbee's hives and dashboards"`
 }
@@ -147,6 +148,12 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	log.Info("waggle is up", "page", here+"/", "playground", here+"/playground/", "graphql", here+"/graphql")
 	if !s.NoAgent {
 		group.Go(func() error { return s.reportHere(ctx, listener.Addr(), log) })
+	}
+	if s.Demo != 0 {
+		group.Go(func() error {
+			_, err := simulate.Run(ctx, simulate.Config{Server: here, Fleet: simulate.FleetConfig{Hives: s.Demo}})
+			return err
+		})
 	}
 	return group.Wait()
 }
@@ -218,7 +225,7 @@ func (s *serve) reportHere(ctx context.Context, here net.Addr, log *slog.Logger)
 	if err != nil {
 		return err
 	}
-	r := report{Server: "http://" + here.String(), HiveID: s.HiveID, Interval: time.Second}
+	r := agent.Command{Server: "http://" + here.String(), HiveID: s.HiveID, Version: version()}
 	if r.Port, err = strconv.Atoi(port); err != nil {
 		return err
 	}
@@ -226,38 +233,4 @@ func (s *serve) reportHere(ctx context.Context, here net.Addr, log *slog.Logger)
 		r.Hostname = host // nobody else can reach the server, so loopback addresses of workers are of use
 	}
 	return r.Run(ctx, log)
-}
-
-// report are the options of an agent.
-type report struct {
-	Server    string        `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The registry to report to."`
-	HiveID    string        `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
-	Hostname  string        `placeholder:"NAME" help:"Name or address by which others reach this machine (default: its host name)."`
-	Port      int           `default:"0" placeholder:"PORT" help:"Port of this hive's own interface, if it has one."`
-	Interval  time.Duration `default:"1s" help:"Time between heartbeats; the registry may ask for more."`
-	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
-}
-
-// Run reports until ctx ends.
-func (r *report) Run(ctx context.Context, log *slog.Logger) error {
-	token := ""
-	if r.TokenFile != "" {
-		text, err := os.ReadFile(r.TokenFile)
-		if err != nil {
-			return err
-		}
-		token = strings.TrimSpace(string(text))
-	}
-	registry, err := client.New(client.Config{URL: r.Server, Token: token})
-	if err != nil {
-		return err
-	}
-	a, err := agent.New(agent.Config{
-		Sender: registry, HiveID: r.HiveID, Hostname: r.Hostname, Port: r.Port, Version: version(), Interval: r.Interval,
-		Logger: log.With("component", "agent"),
-	})
-	if err != nil {
-		return err
-	}
-	return unlessDone(ctx, a.Run(ctx))
 }
