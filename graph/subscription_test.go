@@ -476,9 +476,12 @@ func TestChangesWithoutGroups(t *testing.T) {
 		if len(errs) > 0 {
 			t.Fatal(errs)
 		}
+		a.apply(t, heartbeat("a", 0))
 		next, ctx := exec.DispatchOperation(ctx, op)
 		for i := range 3 {
-			a.apply(t, heartbeat("a", float64(i)))
+			if i > 0 {
+				a.apply(t, heartbeat("a", float64(i)))
+			}
 			resp := next(ctx)
 			if len(resp.Errors) > 0 {
 				t.Fatal(resp.Errors)
