@@ -7,13 +7,19 @@ import (
 	"waggle/registry"
 )
 
-// CodeBadUserInput is the code of errors that say which value is wrong, why, and what is allowed.
-const CodeBadUserInput = "BAD_USER_INPUT"
+// Values of extensions.code.
+const (
+	CodeBadUserInput = "BAD_USER_INPUT" // says which value is wrong, why, and what is allowed
+	CodeUnavailable  = "UNAVAILABLE"    // cannot be had now; asking again may help
+)
 
 // ErrorCode returns the extensions.code of an error that a resolver returned; "" when the error is not for clients.
 func ErrorCode(err error) string {
 	if _, ok := errors.AsType[*registry.InvalidError](err); ok {
 		return CodeBadUserInput
+	}
+	if errors.Is(err, errEventsLost) {
+		return CodeUnavailable
 	}
 	return ""
 }

@@ -200,9 +200,9 @@ func (r *subscriptionResolver) FleetMap(ctx context.Context, metric registry.Fle
 }
 
 func (r *subscriptionResolver) Events(ctx context.Context, hiveID *string) (<-chan *registry.Event, error) {
-	stream := graphqlexec.NewStream[*registry.Event](ctx, "")
-	go followEvents(ctx, r.Registry, hiveID, stream)
-	return stream.C(), nil
+	f := &eventFollower{reg: r.Registry, hiveID: hiveID, stream: graphqlexec.NewStream[*registry.Event](ctx, "")}
+	go f.run(ctx)
+	return f.stream.C(), nil
 }
 
 func (r *workerResolver) History(ctx context.Context, obj *registry.Worker) (*registry.WorkerHistory, error) {

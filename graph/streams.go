@@ -108,32 +108,3 @@ func (p *mapPainter) welcome() bool {
 		}
 	}
 }
-
-// followEvents sends events as they happen, to all who have joined by then.
-func followEvents(ctx context.Context, reg *registry.TelemetryRegistry, hiveID *string, stream *graphqlexec.Stream[*registry.Event]) {
-	defer stream.Close()
-	events := reg.Events()
-	seen := events.Last()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-stream.Waiting():
-			for j, ok := stream.NextJoin(); ok; j, ok = stream.NextJoin() {
-				stream.Admit(j)
-			}
-		case <-events.Appended(seen):
-			last := events.Last()
-			open := true
-			err := events.After(seen, last, func(e registry.Event) {
-				if hiveID == nil || *hiveID == e.HiveID {
-					open = open && stream.Send(&e, "")
-				}
-			})
-			if err != nil || !open {
-				return // an end says more than a silent hole
-			}
-			seen = last
-		}
-	}
-}
