@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"waggle/client"
+)
+
+// Connection says which server is meant. Every command has these flags.
+type Connection struct {
+	Server    string `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The server to ask."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+}
+
+func (c *Connection) client() (*client.Client, error) {
+	token := ""
+	if c.TokenFile != "" {
+		text, err := os.ReadFile(c.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	return client.New(client.Config{URL: c.Server, Token: token})
+}
+
+// Output says who reads.
+type Output struct {
+	JSON bool `help:"Print JSON, as the API has it."`
+}
+
+// print writes the value for scripts, or the table for people.
+func (o Output) print(w io.Writer, value any, table func(io.Writer) error) error {
+	if !o.JSON {
+		return table(w)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(value)
+}
+
+// note tells people, not scripts, that there is more than was asked for.
+func (o Output) note(w io.Writer, shown, total int, what string) error {
+	if o.JSON || shown >= total {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%d of %d %s; --first and --offset show others.\n", shown, total, what)
+	return err
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"waggle/client"
+)
+
+// Watch is `waggle watch`.
+type Watch struct {
+	Connection
+	Output
+	Choice
+	What     string        `arg:"" optional:"" default:"fleet" enum:"fleet,workers,hives,events" help:"What to watch: ${enum}."`
+	Interval time.Duration `default:"1s" help:"At most once in this time, 100ms to 1m."`
+	First    int           `default:"40" help:"How many workers or hives at the most."`
+	Count    int           `default:"0" help:"End after so many; 0: never."`
+}
+
+// Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time.
+func (c *Watch) Run(ctx context.Context, stdout io.Writer) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	if _, err := server.Server(ctx); err != nil { // A watch would wait for the server for ever; a person would not.
+		return err
+	}
+	switch c.What {
+	case "workers":
+		return follow(ctx, c, stdout, server.WatchWorkers(ctx, client.WorkersQuery{Filter: c.filter(), First: c.First}, c.Interval),
+			func(w io.Writer, page *client.WorkerPage) error {
+				return errors.Join(c.redraw(w), table(w, workerHeader, workerRows(page.Nodes)))
+			})
+	case "hives":
+		return follow(ctx, c, stdout, server.WatchHives(ctx, client.HivesQuery{First: c.First}, c.Interval),
+			func(w io.Writer, page *client.HivePage) error {
+				return errors.Join(c.redraw(w), table(w, hiveHeader, hiveRows(page.Nodes, time.Now())))
+			})
+	case "events":
+		return follow(ctx, c, stdout, server.WatchEvents(ctx, ""), func(w io.Writer, e *client.Event) error {
+			_, err := fmt.Fprintf(w, "%s  %-20s  %s\n", e.At.Local().Format(time.TimeOnly), e.Kind, printable(e.Message))
+			return err
+		})
+	}
+	return follow(ctx, c, stdout, server.WatchFleet(ctx, c.Interval), func(w io.Writer, f *client.Fleet) error {
+		_, err := fmt.Fprintf(w, "%s  hives %d online, %d suspect, %d offline  workers %d idle, %d busy, %d unknown  VRAM %.1f of %.1f TB  %.0f heartbeats/s\n",
+			f.ServerTime.Local().Format(time.TimeOnly), f.Hives.Online, f.Hives.Suspect, f.Hives.Offline, f.Workers.Idle, f.Workers.Busy, f.Workers.Unknown,
+			float64(f.VramUsedMb)/(1<<20), float64(f.VramTotalMb)/(1<<20), f.HeartbeatsPerSecond)
+		return err
+	})
+}
+
+// redraw begins at the top of the screen if there is one.
+func (c *Watch) redraw(w io.Writer) error {
+	clear := "\n"
+	if f, ok := w.(*os.File); ok {
+		if stat, err := f.Stat(); err == nil && stat.Mode()&os.ModeCharDevice != 0 {
+			clear = "\x1b[H\x1b[2J"
+		}
+	}
+	_, err := io.WriteString(w, clear)
+	return err
+}
+
+func follow[T any](ctx context.Context, c *Watch, stdout io.Writer, all iter.Seq2[T, error], show func(io.Writer, T) error) error {
+	n := 0
+	for one, err := range all {
+		if err == nil && c.JSON {
+			err = json.NewEncoder(stdout).Encode(one)
+		} else if err == nil {
+			err = show(stdout, one)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n++; n == c.Count {
+			return nil
+		}
+	}
+	return nil
+}
