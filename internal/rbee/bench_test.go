@@ -32,10 +32,10 @@ func play() bool {
 	switch {
 	case hives != "":
 		server := httptest.NewServer(http.HandlerFunc(serveManyHives))
-		fmt.Fprintln(os.Stdout, server.URL)
+		_, _ = fmt.Fprintln(os.Stdout, server.URL)
 	case address != "":
 		for i := range 200 {
-			resp, err := http.Get(address + "/v1/heartbeats/stream")
+			resp, err := http.Get(address + "/v1/heartbeats/stream") //nolint:bodyclose // it is read until this process ends
 			if err != nil {
 				panic(err)
 			}
@@ -43,7 +43,7 @@ func play() bool {
 				go func() { _, _ = io.Copy(io.Discard, resp.Body) }()
 			}
 		}
-		fmt.Fprintln(os.Stdout, "reading")
+		_, _ = fmt.Fprintln(os.Stdout, "reading")
 	default:
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"regexp"
@@ -29,7 +30,7 @@ func (f *fleet) watch() *dashboard {
 	ctx, cancel := context.WithCancel(context.Background())
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/v1/heartbeats/stream", nil)
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // close does
 	if err != nil {
 		cancel()
 		f.t.Fatal(err)
@@ -209,7 +210,7 @@ func TestStreamToDashboards(t *testing.T) {
 		d := f.watch()
 		d.next("queen")
 		cancel()
-		if err := <-ended; err != context.Canceled {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: got %v, want %v", err, context.Canceled)
 		}
 		if _, err := io.ReadAll(d.lines); err != nil {

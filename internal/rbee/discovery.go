@@ -105,14 +105,14 @@ func (d *Door) hosts() []string {
 // sshHosts returns the HostName of every host that an OpenSSH client configuration names one for. A host without one is mostly none
 // of the user's own, so it is left out, as patterns are.
 func sshHosts(path string) ([]string, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the operator names it
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	config, err := ssh_config.Decode(file)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func capabilitiesAt(ctx context.Context, client *http.Client, u *url.URL) ([]reg
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	// Hives answer unknown paths with a page, so success alone says nothing.
 	if resp.StatusCode != http.StatusOK || !isJSON(resp.Header.Get("Content-Type")) {
 		return nil, fmt.Errorf("answered %d with something else than JSON", resp.StatusCode)

@@ -42,7 +42,8 @@ func New(cfg Config) (*Door, error) {
 	return d, nil
 }
 
-// Handler serves everything under /v1/, and /heartbeat and /health.
+// Handler serves everything under /v1/, and /heartbeat and /health. Announcements of hives wait for Run to begin, and dashboards get no
+// news without it.
 func (d *Door) Handler() http.Handler {
 	generationA := d.accept(d.takeGenerationA)
 	mux := http.NewServeMux()

@@ -28,24 +28,24 @@ type fakeHive struct {
 }
 
 // hatch starts a hive at an address, such as 127.0.0.1:0.
-func hatch(t testing.TB, address string, h *fakeHive) *fakeHive {
-	t.Helper()
-	h.t = t
+func hatch(tb testing.TB, address string, h *fakeHive) *fakeHive {
+	tb.Helper()
+	h.t = tb
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/heartbeats/stream", h.serveStream)
 	mux.HandleFunc("GET /v1/capabilities", h.serveCapabilities)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, "<html>")
+		_, _ = fmt.Fprint(w, "<html>")
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}}
 	server.Start()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel() // ends the streams, for which Close would wait
 		server.CloseClientConnections()
 		server.Close()
@@ -111,7 +111,7 @@ func (h *fakeHive) serveCapabilities(w http.ResponseWriter, r *http.Request) {
 	h.asked.Add(1)
 	if h.capabilities == "" {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, "<html>")
+		_, _ = fmt.Fprint(w, "<html>")
 		return
 	}
 	if queen := r.FormValue("queen_url"); queen != "" {
@@ -126,7 +126,7 @@ func (h *fakeHive) serveCapabilities(w http.ResponseWriter, r *http.Request) {
 		defer announcing.Wait()
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprint(w, h.capabilities)
+	_, _ = fmt.Fprint(w, h.capabilities)
 }
 
 // ready announces a hive at an address, and returns the answer.

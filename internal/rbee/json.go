@@ -202,7 +202,7 @@ func (d *decoder) number() []byte {
 
 // mismatch says that a value is not of the kind wanted, or that there is no value.
 func (d *decoder) mismatch(want string) {
-	found := ""
+	var found string
 	switch c := d.next(); {
 	case c == '{':
 		found = "an object"
@@ -417,7 +417,7 @@ func (d *decoder) skipEscape() {
 	if d.pos+4 < len(d.data) && d.data[d.pos] == 'u' {
 		for range 4 {
 			d.pos++
-			if c := d.data[d.pos]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			if !isHex(d.data[d.pos]) {
 				d.broken("an escape in a string is not complete")
 				return
 			}
@@ -425,6 +425,10 @@ func (d *decoder) skipEscape() {
 		return
 	}
 	d.broken("an escape in a string is unknown")
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 func (d *decoder) skipNumber() {

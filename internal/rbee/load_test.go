@@ -18,22 +18,22 @@ import (
 )
 
 // beats applies one heartbeat of each of so many hives, whose workers have this pid.
-func beats(t testing.TB, reg *registry.TelemetryRegistry, hives, workers int, pid int32) {
-	t.Helper()
+func beats(tb testing.TB, reg *registry.TelemetryRegistry, hives, workers int, pid int32) {
+	tb.Helper()
 	for i := range hives {
 		hb := &registry.Heartbeat{Hive: registry.HiveReport{ID: fmt.Sprintf("hive-%03d", i), Hostname: "h"}}
 		for j := range workers {
 			hb.Workers = append(hb.Workers, registry.WorkerReport{Group: "llm", Instance: strconv.Itoa(8080 + j), PID: registry.Int(pid), Model: "llama-3.2-1b"})
 		}
 		if _, err := reg.Apply(hb); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }
 
 // smallBuffers serves a handler over sockets that hold little, so that who does not read is noticed soon.
-func smallBuffers(t testing.TB, h http.Handler) string {
-	t.Helper()
+func smallBuffers(tb testing.TB, h http.Handler) string {
+	tb.Helper()
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -41,7 +41,7 @@ func smallBuffers(t testing.TB, h http.Handler) string {
 		}
 	}
 	server.Start()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
@@ -49,16 +49,16 @@ func smallBuffers(t testing.TB, h http.Handler) string {
 }
 
 // dial opens an event stream on a socket of its own.
-func dial(t testing.TB, address string) *net.TCPConn {
-	t.Helper()
+func dial(tb testing.TB, address string) *net.TCPConn {
+	tb.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	_ = conn.(*net.TCPConn).SetReadBuffer(16 << 10)
 	if _, err := conn.Write([]byte("GET /v1/heartbeats/stream HTTP/1.1\r\nHost: q\r\n\r\n")); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return conn.(*net.TCPConn)
 }

@@ -32,9 +32,9 @@ type fleet struct {
 }
 
 // open starts a fleet, with the background parts of its door and registry running.
-func open(t testing.TB, cfg Config) *fleet {
-	t.Helper()
-	f := &fleet{t: t, logs: &logBuffer{}}
+func open(tb testing.TB, cfg Config) *fleet {
+	tb.Helper()
+	f := &fleet{t: tb, logs: &logBuffer{}}
 	if cfg.Registry == nil {
 		cfg.Registry = registry.New(registry.Config{})
 	}
@@ -43,15 +43,15 @@ func open(t testing.TB, cfg Config) *fleet {
 	}
 	door, err := New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f.reg, f.door = cfg.Registry, door
-	f.url = serve(t, f.door.Handler())
+	f.url = serve(tb, f.door.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = f.reg.Run(ctx) })
 	running.Go(func() { _ = f.door.Run(ctx) })
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		running.Wait()
 	})
@@ -59,10 +59,10 @@ func open(t testing.TB, cfg Config) *fleet {
 }
 
 // serve serves a handler until the test ends, and returns its address.
-func serve(t testing.TB, h http.Handler) string {
-	t.Helper()
+func serve(tb testing.TB, h http.Handler) string {
+	tb.Helper()
 	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server.URL
 }
 
@@ -86,7 +86,7 @@ func (f *fleet) send(method, path, contentType string, body io.Reader) (int, str
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		f.t.Fatal(err)

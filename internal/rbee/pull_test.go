@@ -249,6 +249,7 @@ func TestAnnouncementsThatAreRefused(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	// target tells whether anybody came.
 	target := func(t *testing.T, address string) (*fakeHive, string) {
+		t.Helper()
 		h := hatch(t, address, &fakeHive{id: "gpu-1"})
 		redirect := serve(t, http.RedirectHandler(h.url+"/v1/heartbeats/stream", http.StatusTemporaryRedirect))
 		return h, redirect
@@ -289,8 +290,8 @@ func TestRedirects(t *testing.T) {
 
 func TestAnswersThatAreNoStream(t *testing.T) {
 	for want, serveIt := range map[string]http.HandlerFunc{
-		"something else than an event stream": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"the hive answered 500":               func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"something else than an event stream": func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>") },
+		"the hive answered 500":               func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 	} {
 		f := open(t, Config{})
 		f.ready("gpu-1", serve(t, serveIt))

@@ -145,7 +145,7 @@ func (s *subscription) listen(ctx context.Context) (heard time.Time, err error) 
 	if err != nil {
 		return heard, because(ctx, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	late.Stop()
 	silent := time.AfterFunc(idleTimeout, func() { cancel(errSilent) })
 	defer silent.Stop()
@@ -230,12 +230,12 @@ func (s *subscription) take(data string) bool {
 	}
 	if err != nil {
 		s.door.stats.eventsRefused.Add(1)
-		s.tellOnce("hive sent an event that was not taken", err)
+		s.tellOnce("an event that was not taken", err)
 		return false
 	}
 	if e.dropped > 0 {
 		s.door.stats.workersDropped.Add(int64(e.dropped))
-		s.tellOnce("hive sent malformed workers, which were left out", e.why)
+		s.tellOnce("malformed workers, which were left out", e.why)
 	}
 	s.door.stats.pulled.Add(1)
 	return true
@@ -274,10 +274,10 @@ func (s *subscription) offer(e *event) error {
 	return err
 }
 
-// tellOnce logs an error of a kind that may come with every event.
-func (s *subscription) tellOnce(message string, err error) {
-	if !s.told[message] {
-		s.told[message] = true
-		s.log.Warn(message, "error", err, "repeated", "counted, not logged")
+// tellOnce logs what may come with every event. From then on it is only counted.
+func (s *subscription) tellOnce(what string, err error) {
+	if !s.told[what] {
+		s.told[what] = true
+		s.log.Warn("hive sends something wrong, told once", "what", what, "error", err)
 	}
 }

@@ -46,11 +46,11 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	context.AfterFunc(req.Context(), func() { feed.CloseWithError(req.Context().Err()) })
-	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, Request: req}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, Request: req}, nil
 }
 
 // follow follows a hive over a wire in virtual time. It returns the subscription and a channel that is closed when it has ended.
-func (w *wire) follow(t *testing.T, ctx context.Context, forgetAfter time.Duration) (*subscription, <-chan struct{}) {
+func (w *wire) follow(ctx context.Context, t *testing.T, forgetAfter time.Duration) (*subscription, <-chan struct{}) {
 	t.Helper()
 	door, err := New(Config{Registry: registry.New(registry.Config{}), ForgetAfter: forgetAfter})
 	if err != nil {
@@ -76,7 +76,7 @@ func TestSubscriptionOverTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: refuse}
 			ctx, cancel := context.WithCancel(t.Context())
-			_, ended := w.follow(t, ctx, time.Hour)
+			_, ended := w.follow(ctx, t, time.Hour)
 			time.Sleep(10 * time.Minute)
 			cancel()
 			<-ended
@@ -96,7 +96,7 @@ func TestSubscriptionOverTime(t *testing.T) {
 	t.Run("a hive that was never heard is given up", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: refuse}
-			_, ended := w.follow(t, t.Context(), 90*time.Second)
+			_, ended := w.follow(t.Context(), t, 90*time.Second)
 			<-ended
 			if took := time.Since(w.began); took != 90*time.Second {
 				t.Errorf("given up after %s, want 90 s", took)
@@ -110,7 +110,7 @@ func TestSubscriptionOverTime(t *testing.T) {
 				<-ctx.Done()
 				return ctx.Err()
 			}}
-			_, ended := w.follow(t, ctx, time.Hour)
+			_, ended := w.follow(ctx, t, time.Hour)
 			time.Sleep(7 * time.Second)
 			cancel()
 			<-ended
@@ -137,7 +137,7 @@ func TestSubscriptionOverTime(t *testing.T) {
 				return nil
 			}}
 			ctx, cancel := context.WithCancel(t.Context())
-			_, ended := w.follow(t, ctx, 90*time.Second)
+			_, ended := w.follow(ctx, t, 90*time.Second)
 			time.Sleep(10 * time.Minute)
 			cancel()
 			<-ended
@@ -155,7 +155,7 @@ func TestSubscriptionOverTime(t *testing.T) {
 	t.Run("a hive that announces itself again is tried at once, for as long as a new one", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: refuse}
-			s, ended := w.follow(t, t.Context(), 90*time.Second)
+			s, ended := w.follow(t.Context(), t, 90*time.Second)
 			time.Sleep(80 * time.Second)
 			synctest.Wait()
 			before := w.count()
