@@ -2,13 +2,14 @@
 GOLANGCI  := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: test
-test: fresh lint test-go ## Everything CI runs.
+test: fresh lint test-go test-web ## Everything CI runs.
 
 .PHONY: fresh
 fresh: ## Generated code and go.mod are what the sources give.
 	go generate ./...
 	git diff --exit-code -- graph client
 	go mod tidy -diff
+	./web/fresh.sh
 
 .PHONY: lint
 lint:
@@ -18,6 +19,18 @@ lint:
 .PHONY: test-go
 test-go:
 	go test -race -shuffle=on ./...
+
+.PHONY: test-web
+test-web: ## The page: types, lint, unit tests, and a real browser against the real server.
+	./web/test.sh
+
+.PHONY: bench-web
+bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.
+	./web/bench.sh
+
+.PHONY: web
+web: ## Rebuilds the page that is committed in web/dist.
+	cd web && npm ci --ignore-scripts --no-audit --no-fund && npm run codegen && npm run build
 
 .PHONY: generate
 generate: ## Regenerates all generated code.

@@ -48,7 +48,7 @@ export async function open(
   if (script) await context.addInitScript({ content: script })
   const page = await context.newPage()
   const watch: Watch = { page, errors: [], violations: [], foreign: [], requests: [], serverIsDown: false }
-  const { origin } = new URL(url)
+  const origin = url === 'about:blank' ? '' : new URL(url).origin
   await page.exposeFunction('reportViolation', (what: string) => watch.violations.push(what))
   await page.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
@@ -66,10 +66,10 @@ export async function open(
     const to = new URL(request.url())
     if (to.protocol === 'data:' || to.protocol === 'blob:') return
     watch.requests.push(to.pathname)
-    if (to.origin !== origin) watch.foreign.push(request.url())
+    if (origin && to.origin !== origin) watch.foreign.push(request.url())
   })
   page.on('websocket', (socket) => {
-    if (new URL(socket.url()).host !== new URL(url).host) watch.foreign.push(socket.url())
+    if (origin && new URL(socket.url()).host !== new URL(url).host) watch.foreign.push(socket.url())
   })
   await page.goto(url)
   return watch

@@ -208,9 +208,11 @@ describe('a fleet that lives', () => {
     const active = page.locator('.row.active')
     await active.waitFor()
     const clear = await active.evaluate((row) => {
-      const body = row.closest('.grid-body')?.getBoundingClientRect()
+      const grid = row.closest('.grid')
+      const head = grid?.querySelector('.grid-head')?.getBoundingClientRect()
+      const bottom = grid?.getBoundingClientRect().bottom ?? 0
       const box = row.getBoundingClientRect()
-      return !!body && box.top >= body.top - 0.5 && box.bottom <= body.bottom + 0.5
+      return !!head && box.top >= head.bottom - 0.5 && box.bottom <= bottom + 0.5
     })
     expect(clear).toBe(true)
     await page.keyboard.press('Enter')

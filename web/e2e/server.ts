@@ -111,7 +111,10 @@ export class Fleet {
   readonly #hives: number
   readonly #workers: number
   readonly #silent = new Set<number>()
+  /** The longest that one round of heartbeats took; above a second the fleet is slower than it should be. */
+  slowestBeatMs = 0
   #timer: ReturnType<typeof setInterval> | undefined
+  #beating = false
   #tick = 0
 
   constructor(waggle: Waggle, hives: number, workers: number) {
@@ -124,7 +127,18 @@ export class Fleet {
 
   async start(): Promise<this> {
     await this.beat()
-    this.#timer = setInterval(() => void this.beat().catch(() => {}), 1000)
+    this.#timer = setInterval(() => {
+      // A round that takes longer than a second is not overtaken by the next one.
+      if (this.#beating) return
+      this.#beating = true
+      const before = performance.now()
+      this.beat()
+        .catch(() => {})
+        .finally(() => {
+          this.#beating = false
+          this.slowestBeatMs = Math.max(this.slowestBeatMs, performance.now() - before)
+        })
+    }, 1000)
     return this
   }
 

@@ -42,6 +42,7 @@ interface Props<R extends Row> {
 }
 
 const overscan = 4
+const headHeight = 29
 const columnGap = 18
 const sidePadding = 24 + 12
 
@@ -64,7 +65,6 @@ export function RowTable<R extends Row>(props: Props<R>) {
   const state = useValue(rows.state)
   const { density } = useValue(page.prefs.prefs)
   const narrow = useNarrow()
-  const grid = useRef<HTMLDivElement>(null)
   const scroller = useRef<HTMLDivElement>(null)
   const [active, setActive] = useState<number | null>(null)
   const pointerOver = useRef(false)
@@ -81,7 +81,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
   }, [])
   const rowHeight = narrow ? 56 : density === 'roomy' ? 40 : 30
 
-  const virtual = useVirtualRows(scroller, total, rowHeight)
+  const virtual = useVirtualRows(scroller, total, rowHeight, narrow ? 0 : headHeight)
   const { from, to, renderFrom, renderTo } = virtual
   useEffect(() => {
     // Before the first answer nothing is known but the height of the box.
@@ -114,7 +114,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
         last: total - 1,
       }[to]
       activate(Math.min(total - 1, Math.max(0, next)))
-      grid.current?.focus({ preventScroll: true })
+      scroller.current?.focus({ preventScroll: true })
     },
     open() {
       const row = active === null ? undefined : rowAt(active)
@@ -172,7 +172,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
       style={template}
     >
       <div
-        ref={grid}
+        ref={scroller}
         className="grid"
         role="grid"
         tabIndex={0}
@@ -213,7 +213,6 @@ export function RowTable<R extends Row>(props: Props<R>) {
           </div>
         </div>
         <div
-          ref={scroller}
           className="grid-body"
           role="rowgroup"
           onPointerEnter={(event) => {

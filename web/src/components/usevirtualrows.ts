@@ -20,14 +20,20 @@ const guess = 600
  * Which rows of equal height are on the screen. Nothing is measured but the box, so this stays forty lines where a
  * library for rows of any height would be a tenth of the page's whole budget.
  */
-export function useVirtualRows(scroller: RefObject<HTMLElement | null>, count: number, rowHeight: number): VirtualRows {
+export function useVirtualRows(
+  scroller: RefObject<HTMLElement | null>,
+  count: number,
+  rowHeight: number,
+  /** Height of what sticks to the top of the box, before the rows, in pixels. */
+  header = 0,
+): VirtualRows {
   const [box, setBox] = useState({ top: 0, height: guess })
 
   useEffect(() => {
     const element = scroller.current
     if (!element) return
     const look = () => {
-      const next = { top: element.scrollTop, height: element.clientHeight }
+      const next = { top: element.scrollTop, height: element.clientHeight - header }
       setBox((now) => (now.top === next.top && now.height === next.height ? now : next))
     }
     const observer = new ResizeObserver(look)
@@ -38,7 +44,7 @@ export function useVirtualRows(scroller: RefObject<HTMLElement | null>, count: n
       observer.disconnect()
       element.removeEventListener('scroll', look)
     }
-  }, [scroller])
+  }, [scroller, header])
 
   const reveal = useCallback(
     (index: number) => {
@@ -46,11 +52,11 @@ export function useVirtualRows(scroller: RefObject<HTMLElement | null>, count: n
       if (!element) return
       const top = index * rowHeight
       if (top < element.scrollTop) element.scrollTop = top
-      else if (top + rowHeight > element.scrollTop + element.clientHeight) {
-        element.scrollTop = top + rowHeight - element.clientHeight
+      else if (top + rowHeight > element.scrollTop + element.clientHeight - header) {
+        element.scrollTop = top + rowHeight - element.clientHeight + header
       }
     },
-    [scroller, rowHeight],
+    [scroller, rowHeight, header],
   )
 
   const from = Math.max(0, Math.min(count, Math.floor(box.top / rowHeight)))
