@@ -20,6 +20,7 @@ import (
 
 	"waggle/graph"
 	"waggle/internal/agent"
+	"waggle/internal/cli"
 	"waggle/internal/graphqlexec"
 	"waggle/internal/graphqlhttp"
 	"waggle/internal/graphqlws"
@@ -33,6 +34,11 @@ import (
 type commands struct {
 	Serve    serve            `cmd:"" default:"withargs" help:"Run the registry (the default)."`
 	Agent    agent.Command    `cmd:"" help:"Report this machine to a registry elsewhere."`
+	Workers  cli.Workers      `cmd:"" help:"List workers."`
+	Hives    cli.Hives        `cmd:"" help:"List hives."`
+	Watch    cli.Watch        `cmd:"" help:"Follow what happens."`
+	Cordon   cli.Cordon       `cmd:"" help:"No new work for a hive."`
+	Uncordon cli.Uncordon     `cmd:"" help:"New work for a hive again."`
 	Simulate simulate.Command `cmd:"" help:"Load a registry with a made-up fleet, dashboards and schedulers, and measure."`
 	Version  showVersion      `cmd:"" help:"Print the version."`
 }

@@ -26,7 +26,7 @@ func coerceVariables(schema *ast.Schema, op *ast.OperationDefinition, raw map[st
 		case def.DefaultValue != nil:
 			c, err := def.DefaultValue.Value(nil)
 			if err != nil {
-				return nil, NewError(CodeValidationFailed, "the default of variable $%s cannot be read", def.Variable)
+				return nil, NewError(CodeBadUserInput, "the default of variable $%s cannot be read", def.Variable)
 			}
 			vars[def.Variable] = c
 		case def.Type.NonNull:

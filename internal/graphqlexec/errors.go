@@ -16,13 +16,11 @@ import (
 
 // The extensions.code values that this package gives. A schema's own errors have what Config.Code says.
 const (
-	CodeParseFailed      = "GRAPHQL_PARSE_FAILED"
-	CodeValidationFailed = "GRAPHQL_VALIDATION_FAILED"
-	CodeBadUserInput     = "BAD_USER_INPUT"
-	CodeLimitExceeded    = "LIMIT_EXCEEDED"
-	CodeForbidden        = "FORBIDDEN"
-	CodeUnavailable      = "UNAVAILABLE"
-	CodeInternal         = "INTERNAL"
+	CodeBadUserInput  = "BAD_USER_INPUT"
+	CodeLimitExceeded = "LIMIT_EXCEEDED"
+	CodeForbidden     = "FORBIDDEN"
+	CodeUnavailable   = "UNAVAILABLE"
+	CodeInternal      = "INTERNAL"
 )
 
 // maxErrorText bounds an error's text, which may quote names and values of the request.

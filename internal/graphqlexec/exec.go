@@ -68,9 +68,9 @@ func (e *Executor) prepare(ctx context.Context, params *graphql.RawParams) (*Ope
 	def := doc.Operations.ForName(params.OperationName)
 	if def == nil {
 		if params.OperationName == "" {
-			return nil, gqlerror.List{NewError(CodeValidationFailed, "operationName is missing: the document has several operations")}
+			return nil, gqlerror.List{NewError(CodeBadUserInput, "operationName is missing: the document has several operations")}
 		}
-		return nil, gqlerror.List{NewError(CodeValidationFailed, "the document has no operation of the name given in operationName")}
+		return nil, gqlerror.List{NewError(CodeBadUserInput, "the document has no operation of the name given in operationName")}
 	}
 	vars, err := coerceVariables(e.schema.Schema(), def, params.Variables)
 	if err != nil {
@@ -117,10 +117,10 @@ func (e *Executor) document(text string, suggest bool) (*ast.QueryDocument, gqle
 		return nil, gqlerror.List{e.parseError(err)}
 	}
 	if len(doc.Operations) == 0 {
-		return nil, gqlerror.List{NewError(CodeValidationFailed, "the document has no operation")}
+		return nil, gqlerror.List{NewError(CodeBadUserInput, "the document has no operation")}
 	}
 	if errs := validator.ValidateWithRules(e.schema.Schema(), doc, validationRules(suggest)); len(errs) > 0 {
-		return nil, coded(CodeValidationFailed, e.capErrors(errs))
+		return nil, coded(CodeBadUserInput, e.capErrors(errs))
 	}
 	m := measure{cfg: e.cfg, doc: doc}
 	for _, op := range doc.Operations {
@@ -137,7 +137,7 @@ func (e *Executor) parseError(err error) *gqlerror.Error {
 	if strings.HasPrefix(gerr.Message, "exceeded token limit") {
 		return limitError("tokens of the document", e.cfg.MaxTokens)
 	}
-	return coded(CodeParseFailed, gqlerror.List{gerr})[0]
+	return coded(CodeBadUserInput, gqlerror.List{gerr})[0]
 }
 
 // validationRules are gqlparser's. Suggestions would tell names of the schema to those who may not ask for it.

@@ -63,11 +63,11 @@ func TestExecuteAnswers(t *testing.T) {
 	f(`query($n:[Int!]!){sum(numbers:$n)}`, `{"n":4}`, `{"data":{"sum":4}}`)
 	f(`mutation{append(text:"x")}`, `null`, `{"data":{"append":1}}`)
 	f(`query A{echo(text:"a")} query B{echo(text:"b")}`, `null`,
-		`{"errors":[{"message":"operationName is missing: the document has several operations","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}`)
+		`{"errors":[{"message":"operationName is missing: the document has several operations","extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	f(`subscription{count(to:1)}`, `null`,
 		`{"errors":[{"message":"a subscription has no single answer","extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	f(`{echo(text:"a"`, `null`,
-		`{"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":15}],"extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}`)
+		`{"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":15}],"extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	f(`query($t:Time){typed(at:$t)}`, `{"t":"noon"}`,
 		`{"errors":[{"message":"time should be RFC3339Nano formatted string","path":["typed","at"],"extensions":{"code":"BAD_USER_INPUT"}}],"data":null}`)
 }

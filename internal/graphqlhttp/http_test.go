@@ -189,7 +189,7 @@ func TestEventStream(t *testing.T) {
 	}
 	f(`{echo(text:"a")}`, `event: next|data: {"data":{"echo":"a"}}`)
 	f(`subscription{count(to:2)}`, `event: next|data: {"data":{"count":1}}`, `event: next|data: {"data":{"count":2}}`)
-	f(`{`, `event: next|data: {"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":2}],"extensions":{"code":"GRAPHQL_PARSE_FAILED"}}]}`)
+	f(`{`, `event: next|data: {"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":2}],"extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	f(`subscription{broken(kind:"public")}`, `event: next|data: {"errors":[{"message":"cannot: that is not possible on Sundays","path":["broken"],"locations":[{"line":1,"column":14}],"extensions":{"code":"UNAVAILABLE"}}]}`)
 
 	ctx, leave := context.WithCancel(t.Context())

@@ -218,7 +218,7 @@ func TestProtocol(t *testing.T) {
 		{"an invalid document is an error, without complete, and the socket lives", graphqlws.Config{}, func(_ *testing.T, _ *server, c *socket) {
 			init(c)
 			c.say(subscribeMsg("1", `{nothing}`))
-			c.hear(`{"id":"1","type":"error","payload":[{"message":"Cannot query field \"nothing\" on type \"Query\".","locations":[{"line":1,"column":2}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}`)
+			c.hear(`{"id":"1","type":"error","payload":[{"message":"Cannot query field \"nothing\" on type \"Query\".","locations":[{"line":1,"column":2}],"extensions":{"code":"BAD_USER_INPUT"}}]}`)
 			c.say(subscribeMsg("1", `{echo(text:"a")}`))
 			c.hear(`{"id":"1","type":"next","payload":{"data":{"echo":"a"}}}`)
 		}},

@@ -17,7 +17,7 @@ assert.deepEqual(await all('{echo(text:"a")}'), [{ data: { echo: 'a' } }]);
 assert.deepEqual(await all('mutation($t:String!){append(text:$t)}', { t: 'x' }), [{ data: { append: 1 } }]);
 assert.deepEqual(await all('subscription{count(to:3)}'), [1, 2, 3].map((count) => ({ data: { count } })));
 const [invalid] = await all('{nothing}');
-assert.equal(invalid.errors[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
+assert.equal(invalid.errors[0].extensions.code, 'BAD_USER_INPUT');
 const [broken] = await all('subscription{broken(kind:"public")}');
 assert.equal(broken.errors[0].extensions.code, 'UNAVAILABLE');
 

@@ -25,7 +25,7 @@ async function all(query, variables, take = Infinity) {
 assert.deepEqual(await all('{echo(text:"a")}'), [{ data: { echo: 'a' } }]);
 assert.deepEqual(await all('mutation($t:String!){append(text:$t)}', { t: 'x' }), [{ data: { append: 1 } }]);
 assert.deepEqual(await all('subscription{count(to:3)}'), [1, 2, 3].map((count) => ({ data: { count } })));
-await assert.rejects(all('{nothing}'), (errors) => errors[0].extensions.code === 'GRAPHQL_VALIDATION_FAILED');
+await assert.rejects(all('{nothing}'), (errors) => errors[0].extensions.code === 'BAD_USER_INPUT');
 await assert.rejects(all('subscription{broken(kind:"public")}'), (errors) => errors[0].extensions.code === 'UNAVAILABLE');
 
 // Two equal subscriptions on one socket, with ids of their own, and one left early.
