@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/Khan/genqlient/graphql"
+	"github.com/gorilla/websocket"
 )
 
 // Config says which server to talk to and how. Only URL is required.
@@ -51,6 +52,7 @@ type Client struct {
 	maxAnswerBytes int64
 	http           *http.Client
 	transport      graphql.Client
+	dialer         *websocket.Dialer
 	line           line
 }
 
@@ -83,6 +85,7 @@ func New(cfg Config) (*Client, error) {
 		},
 	}
 	c.transport = poster{c}
+	c.dialer = newDialer(transport)
 	c.line.client = c
 	return c, nil
 }

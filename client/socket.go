@@ -44,7 +44,7 @@ func dial(ctx context.Context, c *Client) (*socket, error) {
 	if c.token != "" {
 		header.Set("Authorization", "Bearer "+c.token)
 	}
-	conn, resp, err := c.dialer().DialContext(ctx, "ws"+strings.TrimPrefix(c.url, "http"), header)
+	conn, resp, err := c.dialer.DialContext(ctx, "ws"+strings.TrimPrefix(c.url, "http"), header)
 	if resp != nil && resp.Body != nil {
 		defer resp.Body.Close()
 	}
@@ -69,19 +69,17 @@ func dial(ctx context.Context, c *Client) (*socket, error) {
 	return s, nil
 }
 
-// dialer connects as the client's HTTP transport does.
-func (c *Client) dialer() *websocket.Dialer {
+// newDialer returns a dialer that connects as the HTTP transport does.
+func newDialer(transport http.RoundTripper) *websocket.Dialer {
 	d := &websocket.Dialer{Subprotocols: []string{subprotocol}, ReadBufferSize: 64 << 10, WriteBufferSize: 4 << 10, Proxy: http.ProxyFromEnvironment}
-	if t, ok := c.http.Transport.(*http.Transport); ok {
-		d.NetDialContext, d.Proxy = t.DialContext, t.Proxy
-		if t.TLSClientConfig != nil {
-			d.TLSClientConfig = t.TLSClientConfig.Clone()
-			d.TLSClientConfig.NextProtos = []string{"http/1.1"} // HTTP/2 has no Upgrade.
-		}
+	if t, ok := transport.(*http.Transport); ok {
+		t = t.Clone() // A transport in use changes its TLS settings with its first request; Clone waits for that.
+		d.NetDialContext, d.Proxy, d.TLSClientConfig = t.DialContext, t.Proxy, t.TLSClientConfig
 	}
 	if d.TLSClientConfig == nil {
 		d.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
+	d.TLSClientConfig.NextProtos = []string{"http/1.1"} // HTTP/2 has no Upgrade.
 	return d
 }
 

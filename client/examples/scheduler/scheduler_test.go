@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"waggle/client"
+)
+
+// registry runs the real waggle and returns its URL.
+func registry(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "waggle")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "waggle").CombinedOutput(); err != nil {
+		t.Fatalf("cannot build: %v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "serve", "--no-agent", "--listen", "127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	page := regexp.MustCompile(`page=(http://[^/]+)/`)
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		if m := page.FindStringSubmatch(lines.Text()); m != nil {
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
+			return m[1]
+		}
+	}
+	t.Fatal("the server does not say where it listens")
+	return ""
+}
+
+// chat sends a job and returns the answer's text and the worker that gave it.
+func chat(t *testing.T, url, text string) (answer, worker string, status int) {
+	t.Helper()
+	body := `{"model":"tiny-1b","messages":[{"role":"user","content":"` + text + `"}]}`
+	resp, err := http.Post(url+"/v1/chat/completions", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return "", "", 0
+	}
+	defer resp.Body.Close()
+	var out struct {
+		Choices []struct{ Message struct{ Content string } }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&out); err == nil && len(out.Choices) == 1 {
+		answer = out.Choices[0].Message.Content
+	}
+	return answer, resp.Header.Get("X-Worker"), resp.StatusCode
+}
+
+func TestJobsAreDoneByTheFleetEvenWhenWorkersVanish(t *testing.T) {
+	const engines, jobs = 3, 60
+	c, err := client.New(client.Config{URL: registry(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	h, err := startHive("fake-hive", "tiny-1b", engines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go h.report(ctx, c, log)
+	mirror := client.NewMirror(c, client.MirrorConfig{})
+	go func() { _ = mirror.Run(ctx) }()
+	model, idle, available := "tiny-1b", true, true
+	waiting, stop := context.WithTimeout(ctx, 20*time.Second)
+	defer stop()
+	if _, err := mirror.Wait(waiting, &client.WorkerFilter{Model: &model, Idle: &idle, Available: &available}); err != nil {
+		t.Fatalf("the engines do not appear: %v", err)
+	}
+	front := httptest.NewServer(newScheduler(mirror, log))
+	defer front.Close()
+
+	var mu sync.Mutex
+	workers := map[string]int{}
+	round := func() {
+		var wg sync.WaitGroup
+		for range jobs {
+			wg.Go(func() {
+				answer, worker, status := chat(t, front.URL, "hello")
+				if status != http.StatusOK || answer != "hello" {
+					t.Errorf("got %d %q", status, answer)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				workers[worker]++
+			})
+		}
+		wg.Wait()
+	}
+	round()
+	if len(workers) != engines {
+		t.Errorf("the work went to %v, want all %d engines", workers, engines)
+	}
+	// One engine dies. The registry still has it, for its hive goes on reporting it: only the scheduler can notice.
+	h.engines[0].stop()
+	clear(workers)
+	round()
+	for worker := range workers {
+		if w := mirror.Get(worker); w == nil || w.Endpoint == "" {
+			t.Errorf("work went to %q", worker)
+		}
+	}
+	if len(workers) != engines-1 {
+		t.Errorf("the work went to %v, want the %d engines that are left", workers, engines-1)
+	}
+}
+
+func TestJobsThatCannotBeDoneAreRefused(t *testing.T) {
+	c, err := client.New(client.Config{URL: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(newScheduler(client.NewMirror(c, client.MirrorConfig{}), slog.New(slog.DiscardHandler)))
+	defer front.Close()
+	for body, want := range map[string]int{
+		`{"model":"tiny-1b"}`: http.StatusServiceUnavailable, // there is no truth yet
+		`{"model":""}`:        http.StatusBadRequest,
+		`not JSON`:            http.StatusBadRequest,
+		strings.Repeat(" ", maxRequestBytes) + `{}`: http.StatusRequestEntityTooLarge,
+	} {
+		resp, err := http.Post(front.URL+"/v1/chat/completions", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%.20s: got %d, want %d", body, resp.StatusCode, want)
+		}
+	}
+}
