@@ -35,7 +35,7 @@ func play() bool {
 		_, _ = fmt.Fprintln(os.Stdout, server.URL)
 	case address != "":
 		for i := range 200 {
-			resp, err := http.Get(address + "/v1/heartbeats/stream") //nolint:bodyclose // it is read until this process ends
+			resp, err := http.Get(address + "/v1/heartbeats/stream")
 			if err != nil {
 				panic(err)
 			}

@@ -30,7 +30,7 @@ func (f *fleet) watch() *dashboard {
 	ctx, cancel := context.WithCancel(context.Background())
 	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/v1/heartbeats/stream", nil)
 	req.Close = true
-	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // close does
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		cancel()
 		f.t.Fatal(err)
