@@ -54,7 +54,7 @@ func heartbeatBody(hive int) []byte {
 	body, _ := json.Marshal(map[string]any{
 		"query": `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome hiveId revision nextHeartbeatMs warnings } }`,
 		"variables": map[string]any{"input": map[string]any{
-			"hive":        map[string]any{"id": fmt.Sprintf("gpu-%05d", hive), "hostname": "10.0.0.1", "port": 7835, "version": "0.1.0"},
+			"hive":    map[string]any{"id": fmt.Sprintf("gpu-%05d", hive), "hostname": "10.0.0.1", "port": 7835, "version": "0.1.0"},
 			"workers": workers,
 		}},
 	})
