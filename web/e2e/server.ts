@@ -99,7 +99,9 @@ export class Waggle {
 export const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
 const models = ['llama-3.1-8b-instruct', 'qwen2.5-72b-instruct', 'mistral-small-24b', 'gemma-3-27b', 'nomic-embed-text']
-const batch = 500
+/** Hives in one request: it must stay below the server's limit of 1 MiB. */
+const batch = 100
+const requestsAtOnce = 4
 const send = `mutation ($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { outcome warnings } }`
 
 /**
@@ -159,13 +161,23 @@ export class Fleet {
     const inputs = Array.from({ length: this.#hives }, (_, h) => h)
       .filter((h) => !this.#silent.has(h))
       .map((h) => this.#input(h))
-    for (let at = 0; at < inputs.length; at += batch) {
-      const { heartbeats } = await this.#waggle.query<{ heartbeats: { outcome: string; warnings: string[] }[] }>(send, {
-        inputs: inputs.slice(at, at + batch),
-      })
-      const refused = heartbeats.find((b) => b.outcome !== 'ACCEPTED')
-      if (refused) throw new Error(`a heartbeat was answered ${refused.outcome}: ${refused.warnings.join(' ')}`)
+    let next = 0
+    const sender = async () => {
+      while (next < inputs.length) {
+        const from = next
+        next += batch
+        await this.#send(inputs.slice(from, from + batch))
+      }
     }
+    await Promise.all(Array.from({ length: requestsAtOnce }, sender))
+  }
+
+  async #send(inputs: object[]): Promise<void> {
+    const { heartbeats } = await this.#waggle.query<{ heartbeats: { outcome: string; warnings: string[] }[] }>(send, {
+      inputs,
+    })
+    const refused = heartbeats.find((b) => b.outcome !== 'ACCEPTED')
+    if (refused) throw new Error(`a heartbeat was answered ${refused.outcome}: ${refused.warnings.join(' ')}`)
   }
 
   #input(h: number) {
@@ -209,7 +221,8 @@ export class Fleet {
         healthStatus: h === 5 ? 'DEGRADED' : 'HEALTHY',
         healthReason: h === 5 ? 'GPU-3 throttles' : null,
       },
-      devices,
+      // Left out, they are unchanged.
+      devices: this.#tick === 1 || h < 100 ? devices : null,
       workers,
     }
   }

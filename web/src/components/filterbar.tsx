@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 import { count, megabytes } from '../lib/format'
 import { usePage, useValue } from '../page'
-import { isFiltered, type Place, start, type WorkerState } from '../store/url'
+import { isFiltered, type Place, start, staticFilter, type WorkerState } from '../store/url'
 import { CloseIcon, DownIcon } from './icons'
 import { Shape } from './parts'
 import { Popover } from './popover'
@@ -45,16 +45,21 @@ const states: { value: WorkerState | ''; name: string }[] = [
 
 function StateChoice() {
   const page = usePage()
-  const { state } = useValue(page.address.place)
+  const place = useValue(page.address.place)
+  const { state } = place
   const workers = useValue(page.summary.live.state).value?.fleet.workers
   const cells = useValue(page.map.state)
-  const counts: Record<string, number | undefined> = {
-    '': workers?.total,
-    idle: workers?.idle,
-    busy: workers?.busy,
-    suspect: cells?.suspect,
-    offline: cells?.offline,
-  }
+  // The counts are the whole fleet's; beside a narrower list they would be read as the list's.
+  const whole = staticFilter(place) === null && place.minFree === 0
+  const counts: Record<string, number | undefined> = whole
+    ? {
+        '': workers?.total,
+        idle: workers?.idle,
+        busy: workers?.busy,
+        suspect: cells?.suspect,
+        offline: cells?.offline,
+      }
+    : {}
   return (
     <fieldset className="choice">
       <legend className="offscreen">State</legend>

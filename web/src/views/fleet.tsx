@@ -38,14 +38,16 @@ function MapPanel() {
   const tall = useMedia('(min-height: 900px)')
   const cells = useValue(page.map.state)
   const { error } = useValue(page.map.live.state)
+  // The layout of a large map is megabytes; on a shared socket the first rows go before it.
+  const rowsAreThere = useValue(page.workers.state).total !== null
   const shown = place.map !== 'off'
   const metric = mapMetric(place)
   const filter = JSON.stringify(staticFilter(place))
 
   useEffect(() => {
-    if (shown) page.map.ask(metric, JSON.parse(filter))
-    else page.map.stop()
-  }, [page, shown, metric, filter])
+    if (!shown) page.map.stop()
+    else if (rowsAreThere) page.map.ask(metric, JSON.parse(filter))
+  }, [page, shown, rowsAreThere, metric, filter])
   useEffect(() => () => page.map.stop(), [page])
 
   const choose = (map: 'gpu' | 'vram' | 'off', name: string) => (
