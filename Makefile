@@ -7,7 +7,7 @@ test: fresh lint test-go test-web ## Everything CI runs.
 .PHONY: fresh
 fresh: ## Generated code and go.mod are what the sources give.
 	go generate ./...
-	git diff --exit-code -- graph client
+	git diff --exit-code -- graph client internal/graphqlexec/exectest
 	go mod tidy -diff
 	./web/fresh.sh
 
@@ -23,6 +23,17 @@ test-go:
 .PHONY: test-web
 test-web: ## The page: types, lint, unit tests, and a real browser against the real server.
 	./web/test.sh
+
+# The server collects garbage at this pace too. COUNT=6 is for benchstat.
+BENCH := GOGC=300 go test -run '^$$' -benchmem -count $(or $(COUNT),1)
+
+.PHONY: bench
+bench: ## The registry, a request without its socket, and the mirror; for benchstat with COUNT=6.
+	$(BENCH) -bench . ./registry ./client .
+
+.PHONY: bench-live
+bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own transport: server on one core, clients on the other.
+	$(BENCH) -bench Fanout -cpu 1 ./internal/graphqlws
 
 .PHONY: bench-web
 bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.
