@@ -44,21 +44,17 @@ func (f *eventFollower) run(ctx context.Context) {
 
 // welcome admits those who are new, who get what happens from here on, and sends those who fell behind what they missed.
 func (f *eventFollower) welcome(j graphqlexec.Join) {
-	if !j.Behind {
-		f.stream.Admit(j)
-		return
+	if j.Behind {
+		given, err := strconv.ParseUint(j.Resume, 10, 64)
+		if err == nil {
+			err = f.each(given, f.seen, func(e *registry.Event, position string) { f.stream.SendJoin(j, e, position, false) })
+		}
+		if err != nil {
+			f.stream.Refuse(j, errEventsLost)
+			return
+		}
 	}
-	given, err := strconv.ParseUint(j.Resume, 10, 64)
-	if err != nil {
-		f.stream.Refuse(j, errEventsLost)
-		return
-	}
-	err = f.each(given, f.seen, func(e *registry.Event, position string) { f.stream.SendJoin(j, e, position, false) })
-	if err != nil {
-		f.stream.Refuse(j, errEventsLost)
-		return
-	}
-	f.stream.Admit(j)
+	f.stream.Admit(j, strconv.FormatUint(f.seen, 10))
 }
 
 // each visits the events after one number up to and including another.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -462,6 +463,40 @@ func TestEventsAreSentAsTheyHappen(t *testing.T) {
 			data(`"events":{"kind":"WORKER_STARTED","hiveId":"a","workerId":"a/llm/0"}`),
 			data(`"events":{"kind":"HIVE_JOINED","hiveId":"b","workerId":null}`))
 		one.expect(data(`"events":{"kind":"HIVE_JOINED","revision":"EPOCH.3","at":"2000-01-01T00:00:00Z"}`))
+	})
+}
+
+// A reader of events that falls behind, before its first event or after, gets each that it missed once and in order. What the log has
+// forgotten is no silent hole: the subscription ends with an error.
+func TestEventsMissedAreSentLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAPI(registry.Config{EventLog: 8})
+		s := a.subscribe(t, `subscription { events { hiveId } }`, nil)
+		next := 0
+		happen := func(n int) (want []string) {
+			for range n {
+				id := strconv.Itoa(next)
+				next++
+				a.apply(t, heartbeat(id))
+				synctest.Wait()
+				want = append(want, data(`"events":{"hiveId":"%s"}`, id))
+			}
+			return want
+		}
+		for _, missed := range []int{1, 3, 8} {
+			s.setFull(true)
+			want := happen(missed)
+			s.setFull(false)
+			s.expect(want...)
+			s.expect(happen(2)...)
+		}
+		s.setFull(true)
+		happen(9)
+		s.setFull(false)
+		s.expect()
+		if len(s.errs) != 1 || s.errs[0].Extensions["code"] != graph.CodeUnavailable {
+			t.Errorf("ended %t with %v", s.ended, s.errs)
+		}
 	})
 }
 

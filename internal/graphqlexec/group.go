@@ -288,6 +288,7 @@ func (g *group) settle(t tag) (refused []*Subscription) {
 			continue
 		}
 		if t.err == nil {
+			s.position = t.position
 			g.setState(s, member)
 			continue
 		}
@@ -397,9 +398,8 @@ func (g *group) handToMembers(m *Message, position string) {
 func (g *group) handToBatch(m *Message, t tag) {
 	for i, s := range t.batch.subs {
 		if s.state == joining && g.give(s, m) {
-			s.position = "" // Whoever falls behind within a snapshot must start over.
+			s.position = t.position
 			if t.last {
-				s.position = t.position
 				g.setState(s, member)
 			}
 		}

@@ -101,8 +101,9 @@ func (s *Stream[T]) Send(v T, position string) bool {
 }
 
 // SendJoin sends v to the joiners of j alone. With last set they are members from here on; a large snapshot can be
-// several elements of which only the last is marked. Position is as for Send and counts only with last. It returns
-// false once the subscription is over. Nothing is rendered if all joiners have left.
+// several elements of which only the last is marked. Position is as for Send: "" in the middle of a snapshot, so that
+// whoever falls behind there starts over. It returns false once the subscription is over. Nothing is rendered if all
+// joiners have left.
 func (s *Stream[T]) SendJoin(j Join, v T, position string, last bool) bool {
 	if s.group != nil && !s.group.tagJoin(tag{batch: j.batch, position: position, last: last}) {
 		return s.open()
@@ -111,9 +112,10 @@ func (s *Stream[T]) SendJoin(j Join, v T, position string, last bool) bool {
 }
 
 // Admit makes the joiners of j members without sending them anything: they get what is sent to members from here on.
-func (s *Stream[T]) Admit(j Join) {
+// Position is where that begins.
+func (s *Stream[T]) Admit(j Join, position string) {
 	if s.group != nil {
-		s.group.control(tag{batch: j.batch, last: true, bare: true})
+		s.group.control(tag{batch: j.batch, position: position, last: true, bare: true})
 	}
 }
 
