@@ -41,7 +41,7 @@ query WithModelAndCapacity($model: String!, $minFreeVramMb: Int!) {
   }
 }
 `,
-    variables: '{\n  "model": "llama-3.1-8b",\n  "minFreeVramMb": 8192\n}',
+    variables: '{\n  "model": "meta-llama/Llama-3.1-8B-Instruct",\n  "minFreeVramMb": 8192\n}',
   },
   {
     query: `# The one worker a scheduler should take now. Equals are taken in turn.
@@ -49,7 +49,7 @@ query BestWorker($model: String!) {
   bestWorker(model: $model, minFreeVramMb: 0) { id endpoint vramFreeMb }
 }
 `,
-    variables: '{\n  "model": "llama-3.1-8b"\n}',
+    variables: '{\n  "model": "meta-llama/Llama-3.1-8B-Instruct"\n}',
   },
   {
     query: `# A hive reports itself and all its workers. Send it once a second, or it turns SUSPECT after three.
@@ -64,7 +64,7 @@ mutation Heartbeat($input: HeartbeatInput!) {
       {
         "group": "llm",
         "instance": "8080",
-        "model": "llama-3.1-8b",
+        "model": "meta-llama/Llama-3.1-8B-Instruct",
         "gpuUtilizationPercent": 0,
         "vramUsedMb": 6144,
         "vramTotalMb": 24576

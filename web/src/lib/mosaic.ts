@@ -2,6 +2,8 @@
 export interface Mosaic {
   width: number
   height: number
+  /** Rows of tiles in every block: one height for all leaves no ragged shelves. */
+  rows: number
   /** Side of a tile with its own margin. */
   tile: number
   /** Tiles, of all blocks together. */
@@ -15,8 +17,11 @@ export interface Mosaic {
   shelves: number[]
 }
 
-const rowsFor = (n: number): number => Math.max(1, Math.round(Math.sqrt(n / 2)))
-const columnsFor = (n: number): number => Math.ceil(n / rowsFor(n))
+/** Rows that make the usual block about twice as wide as high. */
+function rowsFor(counts: readonly number[]): number {
+  const mean = counts.reduce((sum, n) => sum + n, 0) / Math.max(1, counts.length)
+  return Math.max(1, Math.ceil(Math.sqrt(mean / 2) - 0.2))
+}
 
 /** Sides to try, largest first, with the gap between blocks that suits each. */
 function sides(largest: number): { tile: number; gap: number }[] {
@@ -32,9 +37,10 @@ function sides(largest: number): { tile: number; gap: number }[] {
  * What does not fit even with the smallest tiles makes the map taller than `mostHeight`: nothing is left out.
  */
 export function arrange(counts: readonly number[], width: number, mostHeight: number, largest: number): Mosaic {
+  const rows = rowsFor(counts)
   let best: Mosaic | null = null
   for (const { tile, gap } of sides(largest)) {
-    best = shelve(counts, width, tile, gap)
+    best = shelve(counts, width, tile, gap, rows)
     if (best.height <= mostHeight && fits(best, width)) break
   }
   return best as Mosaic
@@ -42,7 +48,7 @@ export function arrange(counts: readonly number[], width: number, mostHeight: nu
 
 const fits = (m: Mosaic, width: number): boolean => m.columns.every((c) => c * m.tile <= width)
 
-function shelve(counts: readonly number[], width: number, tile: number, gap: number): Mosaic {
+function shelve(counts: readonly number[], width: number, tile: number, gap: number, rows: number): Mosaic {
   const blocks = counts.length
   const starts = new Int32Array(blocks + 1)
   const lefts = new Int32Array(blocks)
@@ -51,28 +57,26 @@ function shelve(counts: readonly number[], width: number, tile: number, gap: num
   const shelves: number[] = []
   let x = 0
   let y = 0
-  let tallest = 0
   let size = 0
   for (let b = 0; b < blocks; b++) {
     const n = counts[b] as number
-    const across = columnsFor(n) * tile
+    const across = Math.ceil(n / rows) * tile
     if (b === 0 || x + across > width) {
-      if (b > 0) y += tallest + gap
+      if (b > 0) y += rows * tile + gap
       x = 0
-      tallest = 0
       shelves.push(b)
     }
     starts[b] = size
     lefts[b] = x
     tops[b] = y
-    columns[b] = columnsFor(n)
+    columns[b] = Math.ceil(n / rows)
     x += across + gap
-    tallest = Math.max(tallest, rowsFor(n) * tile)
     size += n
   }
   starts[blocks] = size
   shelves.push(blocks)
-  return { width, height: y + tallest, tile, size, starts, lefts, tops, columns, shelves }
+  const height = blocks === 0 ? 0 : y + rows * tile
+  return { width, height, rows, tile, size, starts, lefts, tops, columns, shelves }
 }
 
 /** The last index of a rising list whose value is not above `value`; -1 when all are. */
@@ -109,9 +113,8 @@ export function blocksWithin(m: Mosaic, x0: number, y0: number, x1: number, y1: 
   for (let b = 0; b < m.lefts.length; b++) {
     const left = m.lefts[b] as number
     const top = m.tops[b] as number
-    const n = (m.starts[b + 1] as number) - (m.starts[b] as number)
     const right = left + (m.columns[b] as number) * m.tile
-    const bottom = top + rowsFor(n) * m.tile
+    const bottom = top + m.rows * m.tile
     if (left < x1 && right > x0 && top < y1 && bottom > y0) touched.push(b)
   }
   return touched
