@@ -47,10 +47,10 @@ func TestGenerationA(t *testing.T) {
 		old, replacement string
 		want             registry.Activity
 	}{
-		"a busy worker is busy though its GPU rests": {`"Idle"`, `"Busy"`, registry.Working},
-		"a worker that loads its model is not idle":  {`"Idle"`, `"Loading"`, registry.UnknownActivity},
-		"an unhealthy worker is not idle":            {`"healthy"`, `"unhealthy"`, registry.UnknownActivity},
-		"a worker that tells no load is believed":    {`,"gpu_percent":0`, ``, registry.Idle},
+		"a busy worker is busy though its GPU rests":   {`"Idle"`, `"Busy"`, registry.Working},
+		"a worker that loads its model is not idle":    {`"Idle"`, `"Loading"`, registry.UnknownActivity},
+		"an unhealthy worker is not idle":              {`"healthy"`, `"unhealthy"`, registry.UnknownActivity},
+		"a worker's word counts where there is no GPU": {`,"gpu_percent":0`, ``, registry.Idle},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := open(t, Config{})
