@@ -134,7 +134,9 @@ func (g *group) remove(s *Subscription) bool {
 		k = g.cursor
 	}
 	end := len(g.subs) - 1
-	g.move(end, k)
+	if k != end { // At the end may stand, a second time, the one that was just moved.
+		g.move(end, k)
+	}
 	g.subs[end] = nil
 	g.subs = g.subs[:end]
 	if end > 0 || g.closed {

@@ -83,6 +83,8 @@ func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, refuse(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
 	}
+	// Who is still sending does not hear the answer if the connection is closed, so a little too much is taken in first.
+	defer func() { _, _ = io.CopyN(io.Discard, r.Body, maxBody) }()
 	if r.ContentLength > maxBody {
 		return nil, tooLarge()
 	}
