@@ -8,9 +8,9 @@ import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 export type Activity =
   /** GPU utilization is above 0, or a request is running. */
   | 'BUSY'
-  /** GPU utilization is 0 and, where the engine tells, no request is running. */
+  /** GPU utilization is 0 and no request is running, as far as known; one of the two is. */
   | 'IDLE'
-  /** Not known: the hive is not ONLINE, or the GPU utilization is missing. */
+  /** Not known: the hive is not ONLINE, or neither GPU utilization nor running requests are known. */
   | 'UNKNOWN';
 
 /** What sort of compute device. */
