@@ -6,13 +6,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,15 +31,40 @@ type program struct {
 	ended   chan error
 }
 
-// start builds and runs `waggle serve` and waits until it says where it listens.
+// binary is the path of the program, which TestMain removes in the end. It is built once, by the first test that runs it.
+var binary = sync.OnceValues(func() (string, error) {
+	folder, err := os.MkdirTemp("", "waggle")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "waggle")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// start runs `waggle serve` on a port of its own and waits until it says where it listens.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "waggle")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("cannot build: %s\n%s", err, out)
+	return startAt(t, "127.0.0.1:0", args...)
+}
+
+func startAt(t *testing.T, address string, args ...string) *program {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), path, append([]string{"serve", "--listen", address}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -45,19 +73,19 @@ func start(t *testing.T, args ...string) *program {
 		t.Fatal(err)
 	}
 	p := &program{cmd: cmd, ended: make(chan error, 1)}
-	address := make(chan string, 1)
+	says := make(chan string, 1)
 	go func() {
 		page := regexp.MustCompile(`page=http://([^/]+)/`)
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
 			if m := page.FindStringSubmatch(lines.Text()); m != nil {
-				address <- m[1]
+				says <- m[1]
 			}
 		}
 		p.ended <- cmd.Wait()
 	}()
 	select {
-	case p.address = <-address:
+	case p.address = <-says:
 	case err := <-p.ended:
 		t.Fatalf("the server ended at once: %v", err)
 	}
@@ -234,6 +262,42 @@ func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
 	}
 }
 
+func TestAKilledServerHasItsHivesBackWithTheirNextHeartbeat(t *testing.T) {
+	p := start(t, "--no-agent")
+	const heartbeat = `{"hive":{"id":"gpu-1","hostname":"10.0.0.5","port":7835,"operational_status":"ready",` +
+		`"health_status":{"status":"healthy"},"version":"0.1.0"},"timestamp":"2026-01-31T12:00:00Z","workers":[]}`
+	hive := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url := p.url("/v1/hive-heartbeat")
+	go func() { // as a hive of rbee does it, once a second whatever happens
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			if resp, err := hive.Post(url, "application/json", strings.NewReader(heartbeat)); err == nil {
+				_ = resp.Body.Close()
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	isThere := func(p *program) bool { return p.ask(t, `{ hive(id: "gpu-1") { liveness } }`, nil)["hive"] != nil }
+	eventually(t, "the hive is there", func() bool { return isThere(p) })
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	p = startAt(t, p.address, "--no-agent")
+	began := time.Now()
+	eventually(t, "the hive is back", func() bool { return isThere(p) })
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it was back after %s, want at most 2 s", took)
+	}
+}
+
 // TestREADME runs every command block of the README that talks to the server, and compares its answer with the one that is shown.
 func TestREADME(t *testing.T) {
 	text, err := os.ReadFile("README.md")
@@ -246,15 +310,13 @@ func TestREADME(t *testing.T) {
 		t.Fatalf("%d command blocks, want at least 3", len(blocks))
 	}
 	answers := make([]string, len(blocks))
-	for range 2 { // what one block shows may need what a later one sends
-		for i, block := range blocks {
-			command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.address))
-			out, err := command.Output()
-			if err != nil && !strings.Contains(block[1], "--max-time") {
-				t.Fatalf("%s\n%v", block[1], err)
-			}
-			answers[i] = string(out)
+	for i, block := range slices.Backward(blocks) { // what one block shows needs what a later one reports
+		command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.address))
+		out, err := command.Output()
+		if err != nil && !strings.Contains(block[1], "--max-time") {
+			t.Fatalf("%s\n%v", block[1], err)
 		}
+		answers[i] = string(out)
 	}
 	for i, block := range blocks {
 		if want := strings.TrimSpace(block[2]); want != "" {
