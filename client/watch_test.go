@@ -14,12 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"waggle/client"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ticks = `subscription ticks($from: Int!) { ticks(from: $from) }`
 
