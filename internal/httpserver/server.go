@@ -70,7 +70,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.http.Close()
 	}
-	_ = <-ended // http.ErrServerClosed
+	if cause := <-ended; !errors.Is(cause, http.ErrServerClosed) {
+		return cause
+	}
 	return err
 }
 
