@@ -47,7 +47,7 @@ func heartbeatBody(hive int) []byte {
 	var workers []map[string]any
 	for i := range 8 {
 		workers = append(workers, map[string]any{
-			"group": "llm", "instance": strconv.Itoa(8080+i), "pid": 1000 + i, "model": fmt.Sprintf("model-%d", (hive+i%2)%50),
+			"group": "llm", "instance": strconv.Itoa(8080 + i), "pid": 1000 + i, "model": fmt.Sprintf("model-%d", (hive+i%2)%50),
 			"endpoint": fmt.Sprintf("http://10.0.0.1:%d", 8080+i), "gpuUtilizationPercent": float64(i % 2 * 40), "vramUsedMb": 8192, "vramTotalMb": 81920,
 			"cpuPercent": 12.5, "rssMb": 4096, "ioReadMbPerSecond": 0.5, "ioWriteMbPerSecond": 0, "uptimeSeconds": 3600, "requestsRunning": i % 2, "requestsQueued": 0,
 		})

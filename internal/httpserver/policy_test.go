@@ -1,0 +1,92 @@
+package httpserver
+
+import (
+	"errors"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestWhomThePolicyAnswers(t *testing.T) {
+	p, err := NewPolicy([]string{"registry.lan", "10.0.0.5", "fd00::1"}, []string{"https://dashboard.example:8443"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(host string, want bool) {
+		t.Helper()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		if got := p.AllowsHost(r); got != want {
+			t.Errorf("host %q: %t, want %t", host, got, want)
+		}
+	}
+	f("localhost", true)
+	f("LOCALHOST:7833", true)
+	f("127.0.0.1:7833", true)
+	f("127.8.9.1", true)
+	f("[::1]:7833", true)
+	f("[::1]", true)
+	f("registry.lan", true)
+	f("Registry.LAN:80", true)
+	f("10.0.0.5:7833", true)
+	f("[fd00::1]:7833", true)
+	f("", false)
+	f("10.0.0.6:7833", false)
+	f("evil.example", false)
+	f("localhost.evil.example", false)
+	f("127.0.0.1.evil.example:7833", false)
+
+	g := func(host, origin string, want bool) {
+		t.Helper()
+		r := httptest.NewRequest("POST", "/graphql", nil)
+		r.Host = host
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		if got := p.AllowsOrigin(r); got != want {
+			t.Errorf("origin %q at %q: %t, want %t", origin, host, got, want)
+		}
+	}
+	g("localhost:7833", "", true) // no page
+	g("localhost:7833", "http://localhost:7833", true)
+	g("registry.lan", "https://registry.lan", true)
+	g("localhost:7833", "https://dashboard.example:8443", true)
+	g("localhost:7833", "HTTPS://Dashboard.Example:8443", true)
+	g("localhost:7833", "https://dashboard.example", false)
+	g("localhost:7833", "http://localhost:3000", false)
+	g("localhost:7833", "https://evil.example", false)
+	g("localhost:7833", "null", false)
+}
+
+func TestPoliciesThatMakeNoSense(t *testing.T) {
+	for _, host := range []string{"", "*", "http://a", "a/b", "a b"} {
+		if _, err := NewPolicy([]string{host}, nil); err == nil {
+			t.Errorf("host %q is taken", host)
+		}
+	}
+	for _, origin := range []string{"", "*", "dashboard.example", "ftp://a", "https://a/path", "https://user@a", "https://a?b"} {
+		if _, err := NewPolicy(nil, []string{origin}); err == nil {
+			t.Errorf("origin %q is taken", origin)
+		}
+	}
+}
+
+func TestAnAddressThatOthersReachMustBeMeant(t *testing.T) {
+	f := func(listen string, insecure, want bool) {
+		t.Helper()
+		if err := CheckListen(listen, insecure); (err == nil) != want {
+			t.Errorf("listen %q, insecure %t: %v", listen, insecure, err)
+		}
+	}
+	f("127.0.0.1:7833", false, true)
+	f("localhost:0", false, true)
+	f("[::1]:7833", false, true)
+	f(":7833", false, false)
+	f("0.0.0.0:7833", false, false)
+	f("[::]:7833", false, false)
+	f("10.0.0.5:7833", false, false)
+	f("10.0.0.5:7833", true, true)
+	f("7833", true, false)
+	if err := CheckListen("0.0.0.0:1", false); !errors.Is(err, ErrOpen) {
+		t.Errorf("got %v, want ErrOpen", err)
+	}
+}
