@@ -35,6 +35,10 @@ bench: ## The registry, a request without its socket, and the mirror; for benchs
 bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own transport: server on one core, clients on the other.
 	$(BENCH) -bench Fanout -cpu 1 ./internal/graphqlws
 
+.PHONY: bench-fleet
+bench-fleet: ## A whole server under load: heartbeats, schedulers, dashboards, a mirror. Takes 3 minutes.
+	./internal/simulate/bench.sh
+
 .PHONY: bench-web
 bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.
 	./web/bench.sh
