@@ -2,7 +2,10 @@ module waggle
 
 go 1.26.0
 
-ignore ./web/node_modules
+ignore (
+	./client/examples/typescript/node_modules
+	./web/node_modules
+)
 
 tool (
 	github.com/99designs/gqlgen
