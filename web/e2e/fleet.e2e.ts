@@ -160,6 +160,7 @@ describe('a fleet that lives', () => {
   test('holds its order under the pointer while values go on', async () => {
     const page = await visit('?sort=-gpu')
     await rows(page).first().waitFor()
+    await page.getByRole('img', { name: /^Map of 480 workers/ }).waitFor()
     await rows(page).nth(3).hover()
     await page.getByTestId('held').waitFor()
     const held = await ids(page)

@@ -47,6 +47,14 @@ export function GpuMap({ most }: { most: number }) {
     return arrange(cells.counts, Math.floor(width * ratio), Math.floor(most * ratio), Math.round(largestTile * ratio))
   }, [layout, width, most, ratio])
 
+  // Before the layout arrives the room it will need is kept free, so that the rows below do not jump.
+  const fleet = useValue(page.summary.live.state).value?.fleet
+  const { hives, workers } = fleet ?? {}
+  const expected =
+    !cells && width > 0 && hives?.total && workers
+      ? arrange(Array(hives.total).fill(Math.ceil(workers.total / hives.total)), width, most, largestTile).height
+      : 0
+
   usePainting(canvas, mosaic, cells, dark)
 
   const at = (event: React.PointerEvent): { x: number; y: number } => {
@@ -82,7 +90,7 @@ export function GpuMap({ most }: { most: number }) {
     : 'Map of the fleet, loading.'
 
   return (
-    <div ref={box} className="map-box">
+    <div ref={box} className="map-box" style={expected ? { minHeight: expected } : undefined}>
       <canvas
         ref={canvas}
         role="img"
