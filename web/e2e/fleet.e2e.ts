@@ -92,7 +92,7 @@ describe('a fleet that lives', () => {
     await page.getByTestId('total').getByText('480 workers').waitFor()
     const first = await column(page, 'gpu')
     await expect.poll(() => column(page, 'gpu'), { timeout: 5000 }).not.toEqual(first)
-    await page.locator('.sparkline path').first().waitFor()
+    await page.locator('.grid-body .sparkline path').first().waitFor({ state: 'attached' })
     await sleep(500)
     expect(await page.evaluate(() => document.querySelectorAll('*').length)).toBeLessThan(1500)
     const files = watch.requests.filter((path) => path !== '/graphql')
