@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"waggle/internal/jsonwalk"
 )
 
 // answer is the body of every answer but an event stream, a list of facts and nothing at all.
@@ -69,7 +71,7 @@ func (d *Door) accept(take func(r *http.Request, body []byte) (message string, e
 			status := http.StatusUnprocessableEntity
 			if r := (*refusal)(nil); errors.As(err, &r) {
 				status = r.status
-			} else if b := (*bodyError)(nil); errors.As(err, &b) && b.syntax {
+			} else if b := (*jsonwalk.Error)(nil); errors.As(err, &b) && b.Syntax {
 				status = http.StatusBadRequest
 			}
 			reply(w, status, answer{"error", err.Error()})

@@ -172,7 +172,7 @@ func capabilitiesAt(ctx context.Context, client *http.Client, u *url.URL) ([]reg
 	}
 	var devices []registry.Device
 	err = decode(body, func(d *decoder) {
-		d.object([]string{"devices"}, func(string) { devices = d.devices() })
+		d.Object([]string{"devices"}, func(string) { devices = d.devices() })
 	})
 	return devices, err
 }

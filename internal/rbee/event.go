@@ -24,25 +24,25 @@ type event struct {
 func readEvent(data []byte, assumeVRAMMB int32) (*event, error) {
 	e := &event{workers: make([]registry.WorkerReport, 0, 8)}
 	err := decode(data, func(d *decoder) {
-		d.object([]string{"type", "hive_id", "hive_info", "timestamp", "workers"}, func(name string) {
+		d.Object([]string{"type", "hive_id", "hive_info", "timestamp", "workers"}, func(name string) {
 			switch name {
 			case "type":
 				if d.string() != "telemetry" {
-					d.wrong(`must be "telemetry"`)
+					d.Wrong(`must be "telemetry"`)
 				}
 			case "hive_id":
 				e.hiveID = d.string()
 			case "hive_info":
 				hive := registry.HiveReport{}
-				if d.attempt(func() { hive = d.hive() }) == nil {
+				if d.Retry(func() { hive = d.hive() }) == nil {
 					e.hive = hive
 				}
 			case "timestamp":
 				e.sentAt, _ = parseTimestamp(d.string())
 			case "workers":
-				d.array(func(int) {
+				d.Array(func(int) {
 					var w registry.WorkerReport
-					if err := d.attempt(func() { w = d.worker(assumeVRAMMB) }); err != nil {
+					if err := d.Retry(func() { w = d.worker(assumeVRAMMB) }); err != nil {
 						e.drop(err)
 						return
 					}
@@ -52,19 +52,6 @@ func readEvent(data []byte, assumeVRAMMB int32) (*event, error) {
 		})
 	})
 	return e, err
-}
-
-// attempt reads a value, or skips it when it is of the wrong shape, and then returns why.
-func (d *decoder) attempt(read func()) error {
-	start := d.pos
-	read()
-	err := d.err
-	if err == nil || err.syntax {
-		return nil // broken syntax sticks
-	}
-	d.err, d.pos = nil, start
-	d.skip(0)
-	return err
 }
 
 func (e *event) drop(why error) {

@@ -13,14 +13,14 @@ const groupA = "worker"
 // generationA reads a heartbeat of generation A: a hive that sums up its workers. It says nothing of itself but its id.
 func (d *decoder) generationA() *registry.Heartbeat {
 	hb := &registry.Heartbeat{Cadence: cadenceA}
-	d.object([]string{"hive_id", "timestamp", "workers"}, func(name string) {
+	d.Object([]string{"hive_id", "timestamp", "workers"}, func(name string) {
 		switch name {
 		case "hive_id":
 			hb.Hive.ID = d.string()
 		case "timestamp":
 			hb.SentAt = d.timestamp()
 		case "workers":
-			d.array(func(int) { hb.Workers = append(hb.Workers, d.workerState()) })
+			d.Array(func(int) { hb.Workers = append(hb.Workers, d.workerState()) })
 		}
 	})
 	return hb
@@ -30,7 +30,7 @@ func (d *decoder) generationA() *registry.Heartbeat {
 func (d *decoder) workerState() registry.WorkerReport {
 	r := registry.WorkerReport{Group: groupA}
 	var state, health string
-	d.object([]string{
+	d.Object([]string{
 		"worker_id", "state", "last_heartbeat", "health_status", "url",
 		"model_id?", "backend?", "device_id?", "vram_bytes?", "ram_bytes?", "cpu_percent?", "gpu_percent?",
 	}, func(name string) {
@@ -84,16 +84,8 @@ func endpoint(s string) registry.OptString {
 
 // optMB reads a number of bytes or null, and returns MiB.
 func (d *decoder) optMB() registry.OptInt {
-	if d.null() {
+	if d.Null() {
 		return registry.OptInt{}
 	}
 	return optInt(d.uint(math.MaxUint64) >> 20)
-}
-
-// optFloat reads a number or null.
-func (d *decoder) optFloat() registry.OptFloat {
-	if d.null() {
-		return registry.OptFloat{}
-	}
-	return registry.Float(d.float())
 }

@@ -17,7 +17,7 @@ const (
 // has devices while it looks for a queen.
 func (d *decoder) hiveHeartbeat(assumeVRAMMB int32) *registry.Heartbeat {
 	hb := &registry.Heartbeat{Cadence: cadenceB}
-	d.object([]string{"hive", "timestamp", "workers?", "capabilities?"}, func(name string) {
+	d.Object([]string{"hive", "timestamp", "workers?", "capabilities?"}, func(name string) {
 		switch name {
 		case "hive":
 			hb.Hive = d.hive()
@@ -26,9 +26,9 @@ func (d *decoder) hiveHeartbeat(assumeVRAMMB int32) *registry.Heartbeat {
 		case "workers":
 			hb.Cadence = 0
 			hb.Workers = make([]registry.WorkerReport, 0, 8)
-			d.array(func(int) { hb.Workers = append(hb.Workers, d.worker(assumeVRAMMB)) })
+			d.Array(func(int) { hb.Workers = append(hb.Workers, d.worker(assumeVRAMMB)) })
 		case "capabilities":
-			if !d.null() {
+			if !d.Null() {
 				hb.Devices = d.devices()
 			}
 		}
@@ -39,7 +39,7 @@ func (d *decoder) hiveHeartbeat(assumeVRAMMB int32) *registry.Heartbeat {
 // hive reads what a hive says of itself.
 func (d *decoder) hive() registry.HiveReport {
 	var h registry.HiveReport
-	d.object([]string{"id", "hostname", "port", "operational_status", "health_status", "version"}, func(name string) {
+	d.Object([]string{"id", "hostname", "port", "operational_status", "health_status", "version"}, func(name string) {
 		switch name {
 		case "id":
 			h.ID = d.string()
@@ -71,19 +71,19 @@ func (d *decoder) operationalStatus() registry.OperationalStatus {
 	case "stopped":
 		return registry.Stopped
 	default:
-		d.wrong(`must be "starting", "ready", "busy", "stopping" or "stopped"`)
+		d.Wrong(`must be "starting", "ready", "busy", "stopping" or "stopped"`)
 		return 0
 	}
 }
 
 func (d *decoder) healthStatus() (status registry.HealthStatus, reason registry.OptString) {
 	given := false
-	d.object([]string{"status", "reason?"}, func(name string) {
+	d.Object([]string{"status", "reason?"}, func(name string) {
 		if name == "reason" {
-			if given = d.next() == '"'; given {
+			if given = d.Next() == '"'; given {
 				reason = registry.OptString(d.string())
 			} else {
-				d.skip(0) // it only counts with a status that has a reason
+				d.Skip() // it only counts with a status that has a reason
 			}
 			return
 		}
@@ -95,14 +95,14 @@ func (d *decoder) healthStatus() (status registry.HealthStatus, reason registry.
 		case "unhealthy":
 			status = registry.Unhealthy
 		default:
-			d.wrong(`must be "healthy", "degraded" or "unhealthy"`)
+			d.Wrong(`must be "healthy", "degraded" or "unhealthy"`)
 		}
 	})
 	if status == registry.Healthy {
 		return status, ""
 	}
 	if !given {
-		d.wrong(`"degraded" and "unhealthy" need a "reason", a string`)
+		d.Wrong(`"degraded" and "unhealthy" need a "reason", a string`)
 	}
 	return status, reason
 }
@@ -111,7 +111,7 @@ func (d *decoder) timestamp() time.Time {
 	s := d.string()
 	t, ok := parseTimestamp(s)
 	if !ok {
-		d.wrong(`must be a date and time with zone, such as "2025-10-30T17:40:00.123Z"`)
+		d.Wrong(`must be a date and time with zone, such as "2025-10-30T17:40:00.123Z"`)
 	}
 	return t
 }
@@ -119,13 +119,13 @@ func (d *decoder) timestamp() time.Time {
 // devices reads what a hive says it can compute on. The result is not nil: that would be "unchanged".
 func (d *decoder) devices() []registry.Device {
 	devices := []registry.Device{}
-	d.array(func(int) { devices = append(devices, d.device()) })
+	d.Array(func(int) { devices = append(devices, d.device()) })
 	return devices
 }
 
 func (d *decoder) device() registry.Device {
 	var device registry.Device
-	d.object([]string{"id", "name", "device_type", "vram_gb?", "compute_capability?"}, func(name string) {
+	d.Object([]string{"id", "name", "device_type", "vram_gb?", "compute_capability?"}, func(name string) {
 		switch name {
 		case "id":
 			device.ID = d.string()
@@ -145,12 +145,4 @@ func (d *decoder) device() registry.Device {
 		}
 	})
 	return device
-}
-
-// optUint reads an integer or null; null gives 0.
-func (d *decoder) optUint(most uint64) uint64 {
-	if d.null() {
-		return 0
-	}
-	return d.uint(most)
 }

@@ -21,7 +21,7 @@ type announcement struct {
 func (d *Door) takeReady(r *http.Request, body []byte) (string, error) {
 	var id, address string
 	err := decode(body, func(dec *decoder) {
-		dec.object([]string{"hive_id", "hive_url"}, func(name string) {
+		dec.Object([]string{"hive_id", "hive_url"}, func(name string) {
 			if name == "hive_id" {
 				id = dec.string()
 			} else {

@@ -20,7 +20,7 @@ func (d *decoder) worker(assumeVRAMMB int32) registry.WorkerReport {
 	var r registry.WorkerReport
 	var gpu vram
 	var cpu, read, write float64
-	d.object([]string{
+	d.Object([]string{
 		"pid", "group", "instance", "cpu_pct", "rss_mb", "io_r_mb_s", "io_w_mb_s", "uptime_s",
 		"gpu_util_pct", "vram_mb", "total_vram_mb", "model?",
 	}, func(name string) {

@@ -1,0 +1,131 @@
+package jsonwalk
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Text reads a string. The result is valid as long as the text of the walker.
+func (w *Walker) Text() []byte {
+	if w.err != nil {
+		return nil
+	}
+	if w.Next() != '"' {
+		w.Mismatch("a string")
+		return nil
+	}
+	start := w.pos
+	w.skipString()
+	if w.err != nil {
+		return nil
+	}
+	raw := w.data[start+1 : w.pos-1]
+	escape := bytes.IndexByte(raw, '\\')
+	valid := utf8.Valid(raw)
+	switch {
+	case valid && escape < 0:
+		return raw
+	case w.MendText:
+		return mended(w.data[start:w.pos])
+	case !valid:
+		w.Broken("a string is not UTF-8")
+		return nil
+	default:
+		return w.unescape(raw, escape)
+	}
+}
+
+// mended reads a string whose syntax is known to be right as encoding/json does, so that both always agree.
+func mended(token []byte) []byte {
+	var s string
+	_ = json.Unmarshal(token, &s) // cannot fail
+	return []byte(s)
+}
+
+// unescape replaces the escapes of a string whose syntax is known to be right, the first of which is at position i.
+func (w *Walker) unescape(raw []byte, i int) []byte {
+	text := append(make([]byte, 0, len(raw)), raw[:i]...)
+	for i < len(raw) {
+		c := raw[i]
+		if c != '\\' {
+			text = append(text, c)
+			i++
+			continue
+		}
+		c = raw[i+1]
+		i += 2
+		if c != 'u' {
+			if at := strings.IndexByte("bfnrt", c); at >= 0 {
+				c = "\b\f\n\r\t"[at]
+			}
+			text = append(text, c)
+			continue
+		}
+		r := hexRune(raw[i:])
+		i += 4
+		if utf16.IsSurrogate(r) {
+			low := utf8.RuneError
+			if len(raw) >= i+6 && raw[i] == '\\' && raw[i+1] == 'u' {
+				low = hexRune(raw[i+2:])
+			}
+			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
+				w.Broken("half a surrogate pair is in a string")
+				return nil
+			}
+			i += 6
+		}
+		text = utf8.AppendRune(text, r)
+	}
+	return text
+}
+
+func hexRune(digits []byte) rune {
+	v, _ := strconv.ParseUint(string(digits[:4]), 16, 32) // known to be hexadecimal
+	return rune(v)
+}
+
+func (w *Walker) skipString() {
+	for w.pos++; w.pos < len(w.data); w.pos++ {
+		switch c := w.data[w.pos]; {
+		case c == '"':
+			w.pos++
+			return
+		case c == '\\':
+			w.pos++
+			w.skipEscape()
+			if w.err != nil {
+				return
+			}
+		case c < ' ':
+			w.Broken("a control character is in a string")
+			return
+		}
+	}
+	w.Broken("a string does not end")
+}
+
+// skipEscape reads all but the last byte of what follows a backslash.
+func (w *Walker) skipEscape() {
+	if w.pos < len(w.data) && strings.IndexByte(`"\/bfnrt`, w.data[w.pos]) >= 0 {
+		return
+	}
+	if w.pos+4 < len(w.data) && w.data[w.pos] == 'u' {
+		for range 4 {
+			w.pos++
+			if !isHex(w.data[w.pos]) {
+				w.Broken("an escape in a string is not complete")
+				return
+			}
+		}
+		return
+	}
+	w.Broken("an escape in a string is unknown")
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}

@@ -1,0 +1,388 @@
+// Package jsonwalk reads JSON texts straight into Go values, a value at a time, where encoding/json is too slow or cannot
+// be told the rules: which fields there must be, that none is there twice, what a number may be. Errors name the path of
+// the value that is wrong.
+package jsonwalk
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxDepth bounds how deep a value may be nested that is not read by its shape.
+const maxDepth = 128
+
+// Error says what is wrong with a JSON text: its syntax, or the shape of a value in it.
+type Error struct {
+	Syntax bool
+	Offset int    // where the syntax is wrong
+	Path   string // of the value, e.g. "workers[1].pid"
+	Why    string
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.Syntax:
+		return fmt.Sprintf("not JSON: %s at byte %d", e.Why, e.Offset)
+	case e.Path == "":
+		return e.Why
+	default:
+		return e.Path + ": " + e.Why
+	}
+}
+
+// within puts a step in front of the path.
+func (e *Error) within(step string) {
+	if e.Path != "" && e.Path[0] != '[' {
+		step += "."
+	}
+	e.Path = step + e.Path
+}
+
+// Walker reads one JSON text from front to back. Each of its methods reads the value that comes next.
+//
+// The first error sticks: all methods do nothing from then on, and what they return means nothing.
+type Walker struct {
+	// SkipUnknown makes Object skip fields that it was not told of, which are errors otherwise.
+	SkipUnknown bool
+	// MendText makes U+FFFD of what is no UTF-8 in a string, and of half a surrogate pair, as encoding/json does. They are
+	// errors otherwise.
+	MendText bool
+
+	data []byte
+	pos  int
+	err  *Error
+}
+
+// New makes a walker for a text, which must not be changed as long as the walker is used.
+func New(text []byte) Walker { return Walker{data: text} }
+
+// Err returns the first error; nil when there was none.
+func (w *Walker) Err() *Error { return w.err }
+
+// End returns the first error, after checking that nothing follows the value that was read.
+func (w *Walker) End() error {
+	if w.err == nil && w.Next() != 0 {
+		w.Broken("something follows the value")
+	}
+	if w.err != nil {
+		return w.err
+	}
+	return nil
+}
+
+// Retry reads a value by read, or skips it when it is of the wrong shape, and then returns why. Wrong syntax sticks.
+func (w *Walker) Retry(read func()) *Error {
+	start := w.pos
+	read()
+	err := w.err
+	if err == nil || err.Syntax {
+		return nil
+	}
+	w.err, w.pos = nil, start
+	w.Skip()
+	return err
+}
+
+// Object reads an object. It calls set with the name of each field that is in fields, to read the value. A field whose
+// name ends in "?" there may be missing, all others may not, and none may be there twice. There may be at most 32.
+func (w *Walker) Object(fields []string, set func(name string)) {
+	var seen uint32
+	expected := 0 // senders keep the order of declaration, so the search mostly ends where it begins
+	w.Members(func(key []byte) {
+		i := find(fields, key, expected)
+		if i < 0 {
+			if w.SkipUnknown {
+				w.Skip()
+			} else {
+				w.Wrong("unknown field %s; there are %s", quote(key), strings.ReplaceAll(strings.Join(fields, ", "), "?", ""))
+			}
+			return
+		}
+		name := strings.TrimSuffix(fields[i], "?")
+		if seen&(1<<i) != 0 {
+			w.Wrong("duplicate field %q", name)
+			return
+		}
+		if set(name); w.err != nil {
+			w.err.within(name)
+			return
+		}
+		seen |= 1 << i
+		expected = i + 1
+	})
+	if w.err != nil {
+		return
+	}
+	for i, name := range fields {
+		if seen&(1<<i) == 0 && !strings.HasSuffix(name, "?") {
+			w.Wrong("missing field %q", name)
+			return
+		}
+	}
+}
+
+// Members reads an object of any fields. It calls member with the name of each, to read the value. The name is valid as
+// long as the text of the walker.
+func (w *Walker) Members(member func(key []byte)) {
+	if !w.enter('{', "an object") {
+		return
+	}
+	for n := 0; w.another('}', n); n++ {
+		key := w.key()
+		if w.err != nil {
+			return
+		}
+		if member(key); w.err != nil {
+			return
+		}
+	}
+}
+
+// find looks for a key among fields, beginning with the one expected.
+func find(fields []string, key []byte, expected int) int {
+	for n := range fields {
+		i := expected + n
+		if i >= len(fields) {
+			i -= len(fields)
+		}
+		if strings.TrimSuffix(fields[i], "?") == string(key) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Array reads an array. It calls element for each element, to read it.
+func (w *Walker) Array(element func(i int)) {
+	if !w.enter('[', "an array") {
+		return
+	}
+	for i := 0; w.another(']', i); i++ {
+		if element(i); w.err != nil {
+			w.err.within("[" + strconv.Itoa(i) + "]")
+			return
+		}
+	}
+}
+
+// Null reads a null, if that is what comes next, and reports whether it was.
+func (w *Walker) Null() bool {
+	if w.Next() != 'n' {
+		return false
+	}
+	w.literal("null")
+	return w.err == nil
+}
+
+// Number reads a number and returns its text, which is a part of that of the walker.
+func (w *Walker) Number() []byte {
+	if c := w.Next(); c != '-' && (c < '0' || c > '9') {
+		w.Mismatch("a number")
+		return nil
+	}
+	start := w.pos
+	w.skipNumber()
+	return w.data[start:w.pos]
+}
+
+// Mismatch says that a value is not of the kind wanted, or that there is no value.
+func (w *Walker) Mismatch(want string) {
+	var found string
+	switch c := w.Next(); {
+	case c == '{':
+		found = "an object"
+	case c == '[':
+		found = "an array"
+	case c == '"':
+		found = "a string"
+	case c == '-', '0' <= c && c <= '9':
+		found = "a number"
+	case c == 't', c == 'f':
+		found = "a boolean"
+	case c == 'n':
+		found = "null"
+	default:
+		w.Broken("a value is missing")
+		return
+	}
+	w.Wrong("must be %s, not %s", want, found)
+}
+
+// enter reads the bracket that opens what is wanted.
+func (w *Walker) enter(bracket byte, want string) bool {
+	if w.err == nil && w.Next() != bracket {
+		w.Mismatch(want)
+	}
+	w.pos++
+	return w.err == nil
+}
+
+// another reads up to the element n of an object or array, or past its closing bracket, and reports which.
+func (w *Walker) another(bracket byte, n int) bool {
+	if w.err != nil {
+		return false
+	}
+	c := w.Next()
+	if c == bracket {
+		w.pos++
+		return false
+	}
+	if n > 0 {
+		if c != ',' {
+			w.Broken("a comma or a closing bracket is missing")
+			return false
+		}
+		w.pos++
+		if w.Next() == bracket {
+			w.Broken("a comma comes before a closing bracket")
+			return false
+		}
+	}
+	return true
+}
+
+// key reads a name and the colon behind it.
+func (w *Walker) key() []byte {
+	if w.Next() != '"' {
+		w.Broken("a field name is missing")
+		return nil
+	}
+	key := w.Text()
+	if w.err == nil && w.Next() != ':' {
+		w.Broken("a colon is missing")
+	}
+	w.pos++
+	return key
+}
+
+// Next skips blanks and returns the byte behind them; 0 at the end.
+func (w *Walker) Next() byte {
+	for w.pos < len(w.data) {
+		switch c := w.data[w.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			w.pos++
+		case 0:
+			return 1 // as wrong as any other, but not the end
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// Skip reads a value of any kind. Only its syntax counts.
+func (w *Walker) Skip() { w.skip(0) }
+
+// Raw reads a value of any kind and returns its text, which is a part of that of the walker.
+func (w *Walker) Raw() []byte {
+	w.Next()
+	start := w.pos
+	w.skip(0)
+	if w.err != nil {
+		return nil
+	}
+	return w.data[start:w.pos:w.pos]
+}
+
+func (w *Walker) skip(depth int) {
+	if w.err != nil {
+		return
+	}
+	if depth >= maxDepth {
+		w.Broken("values are nested too deep")
+		return
+	}
+	switch c := w.Next(); c {
+	case '{':
+		w.pos++
+		for n := 0; w.another('}', n); n++ {
+			if w.Next() != '"' {
+				w.Broken("a field name is missing")
+				return
+			}
+			w.skipString()
+			if w.err == nil && w.Next() != ':' {
+				w.Broken("a colon is missing")
+			}
+			w.pos++
+			w.skip(depth + 1)
+		}
+	case '[':
+		w.pos++
+		for n := 0; w.another(']', n); n++ {
+			w.skip(depth + 1)
+		}
+	case '"':
+		w.skipString()
+	case 't':
+		w.literal("true")
+	case 'f':
+		w.literal("false")
+	case 'n':
+		w.literal("null")
+	default:
+		w.skipNumber()
+	}
+}
+
+func (w *Walker) skipNumber() {
+	if w.at('-') {
+		w.pos++
+	}
+	switch {
+	case w.at('0'):
+		w.pos++
+	case w.skipDigits() == 0:
+		w.Broken("a value is missing")
+		return
+	}
+	if w.at('.') {
+		w.pos++
+		if w.skipDigits() == 0 {
+			w.Broken("a digit is missing")
+			return
+		}
+	}
+	if w.at('e') || w.at('E') {
+		w.pos++
+		if w.at('+') || w.at('-') {
+			w.pos++
+		}
+		if w.skipDigits() == 0 {
+			w.Broken("a digit is missing")
+		}
+	}
+}
+
+func (w *Walker) skipDigits() int {
+	start := w.pos
+	for w.pos < len(w.data) && '0' <= w.data[w.pos] && w.data[w.pos] <= '9' {
+		w.pos++
+	}
+	return w.pos - start
+}
+
+func (w *Walker) at(c byte) bool { return w.pos < len(w.data) && w.data[w.pos] == c }
+
+func (w *Walker) literal(word string) {
+	if !strings.HasPrefix(string(w.data[w.pos:min(w.pos+len(word), len(w.data))]), word) {
+		w.Broken("a word is unknown")
+		return
+	}
+	w.pos += len(word)
+}
+
+// Broken says that the syntax is wrong where the walker is.
+func (w *Walker) Broken(why string) {
+	if w.err == nil {
+		w.err = &Error{Syntax: true, Offset: w.pos, Why: why}
+	}
+}
+
+// Wrong says what is wrong with the value that was read last, or comes next. The path is added to it.
+func (w *Walker) Wrong(format string, args ...any) {
+	if w.err == nil {
+		w.err = &Error{Why: fmt.Sprintf(format, args...)}
+	}
+}

@@ -1,0 +1,144 @@
+package jsonwalk_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"waggle/internal/jsonwalk"
+)
+
+// FuzzSyntax compares Skip, Raw and Value with encoding/json, which agrees on what JSON is, but for how deep it may be nested.
+func FuzzSyntax(f *testing.F) {
+	for _, s := range []string{
+		`{"a":[1,-0,2.5e-3,"\u00e4\n",true,false,null,{}]}`, `[1,]`, `{"a":1,}`, `{"a":1,"a":[2]}`, `01`, `-`, `1.`, `1e`, `"\ud800"`, `"\x"`, "\"\x01\"",
+		`nul`, "\x00", `[[[]]`, `"\u12`, `{"a" 1}`, "\"\xff\"", ` 5 `, `{"\ud83d":"\ude00\ud83d"}`, strings.Repeat("[", 200) + strings.Repeat("]", 200),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		skip, raw, value := jsonwalk.New(data), jsonwalk.New(data), jsonwalk.New(data)
+		skip.Skip()
+		err := skip.End()
+		if err != nil && strings.Contains(err.Error(), "nested too deep") {
+			return
+		}
+		if valid := json.Valid(data); valid != (err == nil) {
+			t.Errorf("encoding/json says %t, we say %v", valid, err)
+		}
+		text := raw.Raw()
+		value.MendText = true
+		got := value.Value()
+		if rawErr, valueErr := raw.End(), value.End(); (rawErr == nil) != (err == nil) || (valueErr == nil) != (err == nil) {
+			t.Fatalf("Skip says %v, Raw %v, Value %v", err, rawErr, valueErr)
+		}
+		if err != nil {
+			return
+		}
+		if want := bytes.Trim(data, " \t\r\n"); !bytes.Equal(text, want) {
+			t.Errorf("raw %q, want %q", text, want)
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		var want any
+		if err := dec.Decode(&want); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("value (-encoding/json +ours):\n%s", diff)
+		}
+	})
+}
+
+// FuzzText compares how strings are read with encoding/json, which mends what is refused unless MendText is set.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{`"abc"`, `"\u00e4\ud83d\ude00\n\/"`, `"\ud83d"`, `"\ude00\ud83d"`, "\"\xff\"", `"\\u0041"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		strict, mending := jsonwalk.New(data), jsonwalk.New(data)
+		mending.MendText = true
+		got, mended := string(strict.Text()), string(mending.Text())
+		err, mendingErr := strict.End(), mending.End()
+		var want string
+		oracle := json.Unmarshal(data, &want)
+		isText := strings.HasPrefix(strings.TrimLeft(string(data), " \t\r\n"), `"`)
+		switch {
+		case err == nil && (oracle != nil || got != want):
+			t.Errorf("got %q, want %q, %v", got, want, oracle)
+		case err != nil && oracle == nil && utf8.Valid(data) && !strings.Contains(want, "\uFFFD") && isText:
+			t.Errorf("refused %q: %v", data, err)
+		case isText && (mendingErr == nil) != (oracle == nil), mendingErr == nil && mended != want:
+			t.Errorf("mended %q, %v, want %q, %v", mended, mendingErr, want, oracle)
+		}
+	})
+}
+
+// pair is what the tests below read: {"a": number, "b": [text], "c": number or nothing}.
+func pair(text string, skipUnknown bool) error {
+	w := jsonwalk.New([]byte(text))
+	w.SkipUnknown = skipUnknown
+	w.Object([]string{"a", "b", "c?"}, func(name string) {
+		if name == "b" {
+			w.Array(func(int) { w.Text() })
+		} else if c := w.Next(); c == '-' || '0' <= c && c <= '9' {
+			w.Number()
+		} else {
+			w.Unfit("a number")
+		}
+	})
+	return w.End()
+}
+
+func TestErrorsNameThePathTheValueAndWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"a":1,"b":[]}`:                 `<nil>`,
+		`{"c":1, "b":["x"], "\u0061":2}`: `<nil>`,
+		`{"a":1}`:                        `missing field "b"`,
+		`{"a":1,"a":1,"b":[]}`:           `duplicate field "a"`,
+		`{"a":1,"x":{},"b":[]}`:          `unknown field "x"; there are a, b, c`,
+		`{"a":"x","b":[]}`:               `a: "x" must be a number`,
+		`{"a":true,"b":[]}`:              `a: true must be a number`,
+		`{"a":null,"b":[]}`:              `a: must be a number, not null`,
+		`{"a":{},"b":[]}`:                `a: must be a number, not an object`,
+		`{"a":1,"b":["x",1]}`:            `b[1]: must be a string, not a number`,
+		`{"a":1,"b":{}}`:                 `b: must be an array, not an object`,
+		`{"a":1,"b":[]`:                  `not JSON: a comma or a closing bracket is missing at byte 13`,
+		`{"a":1,"b":[]} x`:               `not JSON: something follows the value at byte 15`,
+		`{"a":"` + strings.Repeat("é", 100) + `\u001b"}`: `a: "` + strings.Repeat(`\u00e9`, 24) + `"… must be a number`,
+	} {
+		if got := fmt.Sprint(pair(text, false)); got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+	}
+	if err := pair(`{"a":1,"x":{"a":[]},"b":[]}`, true); err != nil {
+		t.Errorf("an unknown field: %v", err)
+	}
+}
+
+func TestRetrySkipsWhatIsOfTheWrongShape(t *testing.T) {
+	t.Parallel()
+	w := jsonwalk.New([]byte(`[1,"x",{"a":2},3,{]`))
+	var numbers []string
+	var why []string
+	w.Array(func(int) {
+		if err := w.Retry(func() { numbers = append(numbers, string(w.Number())) }); err != nil {
+			numbers, why = numbers[:len(numbers)-1], append(why, err.Error())
+		}
+	})
+	if diff := cmp.Diff([]string{"1", "3"}, numbers[:2]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"must be a number, not a string", "must be a number, not an object"}, why[:2]); diff != "" {
+		t.Error(diff)
+	}
+	if err := w.Err(); err == nil || !err.Syntax {
+		t.Errorf("wrong syntax did not stick: %v", err)
+	}
+}
