@@ -208,6 +208,7 @@ func newAPI(reg *registry.TelemetryRegistry, policy *httpserver.Policy, log *slo
 		Introspection: func(context.Context) bool { return true }, // nobody is let in yet who might not read everything
 		Code:          graph.ErrorCode,
 		Begin:         resolver.Begin,
+		Inputs:        graph.Inputs(),
 		Logger:        log,
 	})
 	return &api{

@@ -139,8 +139,8 @@ type ComplexityRoot struct {
 	Mutation struct {
 		CordonHive    func(childComplexity int, id string) int
 		EndProtection func(childComplexity int) int
-		Heartbeat     func(childComplexity int, input registry.Heartbeat) int
-		Heartbeats    func(childComplexity int, inputs []*registry.Heartbeat) int
+		Heartbeat     func(childComplexity int, input HeartbeatInput) int
+		Heartbeats    func(childComplexity int, inputs []*HeartbeatInput) int
 		RemoveHive    func(childComplexity int, id string) int
 		UncordonHive  func(childComplexity int, id string) int
 	}
@@ -253,8 +253,8 @@ type ComplexityRoot struct {
 // region    ************************** generated!.gotpl **************************
 
 type MutationResolver interface {
-	Heartbeat(ctx context.Context, input registry.Heartbeat) (*registry.Terms, error)
-	Heartbeats(ctx context.Context, inputs []*registry.Heartbeat) ([]*registry.Terms, error)
+	Heartbeat(ctx context.Context, input HeartbeatInput) (*registry.Terms, error)
+	Heartbeats(ctx context.Context, inputs []*HeartbeatInput) ([]*registry.Terms, error)
 	RemoveHive(ctx context.Context, id string) (bool, error)
 	CordonHive(ctx context.Context, id string) (*registry.Hive, error)
 	UncordonHive(ctx context.Context, id string) (*registry.Hive, error)
@@ -728,7 +728,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.Heartbeat(childComplexity, args["input"].(registry.Heartbeat)), true
+		return e.ComplexityRoot.Mutation.Heartbeat(childComplexity, args["input"].(HeartbeatInput)), true
 	case "Mutation.heartbeats":
 		if e.ComplexityRoot.Mutation.Heartbeats == nil {
 			break
@@ -739,7 +739,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.Heartbeats(childComplexity, args["inputs"].([]*registry.Heartbeat)), true
+		return e.ComplexityRoot.Mutation.Heartbeats(childComplexity, args["inputs"].([]*HeartbeatInput)), true
 	case "Mutation.removeHive":
 		if e.ComplexityRoot.Mutation.RemoveHive == nil {
 			break
@@ -1281,7 +1281,6 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("DeviceInput", ec.unmarshalInputDeviceInput),
-			graphql.NewInputUnmarshaler("HeartbeatInput", ec.unmarshalInputHeartbeatInput),
 			graphql.NewInputUnmarshaler("HiveFilter", ec.unmarshalInputHiveFilter),
 			graphql.NewInputUnmarshaler("HiveInput", ec.unmarshalInputHiveInput),
 			graphql.NewInputUnmarshaler("HiveOrder", ec.unmarshalInputHiveOrder),
@@ -2814,8 +2813,8 @@ func (ec *executionContext) field_Mutation_heartbeat_args(ctx context.Context, r
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (registry.Heartbeat, error) {
-			return ec.unmarshalNHeartbeatInput2waggleᚋregistryᚐHeartbeat(ctx, v)
+		func(ctx context.Context, v any) (HeartbeatInput, error) {
+			return ec.unmarshalNHeartbeatInput2waggleᚋgraphᚐHeartbeatInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2828,8 +2827,8 @@ func (ec *executionContext) field_Mutation_heartbeats_args(ctx context.Context, 
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "inputs",
-		func(ctx context.Context, v any) ([]*registry.Heartbeat, error) {
-			return ec.unmarshalNHeartbeatInput2ᚕᚖwaggleᚋregistryᚐHeartbeatᚄ(ctx, v)
+		func(ctx context.Context, v any) ([]*HeartbeatInput, error) {
+			return ec.unmarshalNHeartbeatInput2ᚕᚖwaggleᚋgraphᚐHeartbeatInputᚄ(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4887,7 +4886,7 @@ func (ec *executionContext) _Mutation_heartbeat(ctx context.Context, field graph
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().Heartbeat(ctx, fc.Args["input"].(registry.Heartbeat))
+			return ec.Resolvers.Mutation().Heartbeat(ctx, fc.Args["input"].(HeartbeatInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *registry.Terms) graphql.Marshaler {
@@ -4931,7 +4930,7 @@ func (ec *executionContext) _Mutation_heartbeats(ctx context.Context, field grap
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().Heartbeats(ctx, fc.Args["inputs"].([]*registry.Heartbeat))
+			return ec.Resolvers.Mutation().Heartbeats(ctx, fc.Args["inputs"].([]*HeartbeatInput))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v []*registry.Terms) graphql.Marshaler {
@@ -8368,83 +8367,6 @@ func UnmarshalDeviceInput(ctx context.Context, raw any) (registry.Device, error)
 	return out, err
 }
 
-func (ec *executionContext) unmarshalInputHeartbeatInput(ctx context.Context, obj any) (registry.Heartbeat, error) {
-	var it registry.Heartbeat
-	if obj == nil {
-		return it, nil
-	}
-
-	asMap := map[string]any{}
-	for k, v := range obj.(map[string]any) {
-		asMap[k] = v
-	}
-
-	fieldsInOrder := [...]string{"hive", "sentAt", "incarnation", "sequence", "devices", "workers"}
-	for _, k := range fieldsInOrder {
-		v, ok := asMap[k]
-		if !ok {
-			continue
-		}
-		switch k {
-		case "hive":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("hive"))
-			data, err := ec.unmarshalNHiveInput2waggleᚋregistryᚐHiveReport(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Hive = data
-		case "sentAt":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sentAt"))
-			data, err := ec.unmarshalODateTime2timeᚐTime(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.SentAt = data
-		case "incarnation":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("incarnation"))
-			data, err := ec.unmarshalOString2string(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Incarnation = data
-		case "sequence":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sequence"))
-			data, err := ec.unmarshalOInt2waggleᚋregistryᚐOptInt(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Sequence = data
-		case "devices":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("devices"))
-			data, err := ec.unmarshalODeviceInput2ᚕwaggleᚋregistryᚐDeviceᚄ(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Devices = data
-		case "workers":
-			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("workers"))
-			data, err := ec.unmarshalNWorkerInput2ᚕwaggleᚋregistryᚐWorkerReportᚄ(ctx, v)
-			if err != nil {
-				return it, err
-			}
-			it.Workers = data
-		}
-	}
-	return it, nil
-}
-
-// UnmarshalHeartbeatInput unmarshals raw into the HeartbeatInput input type, using the
-// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
-// object that was not passed as a field argument.
-//
-// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
-// and the returned error says so.
-func UnmarshalHeartbeatInput(ctx context.Context, raw any) (registry.Heartbeat, error) {
-	var out registry.Heartbeat
-	err := graphql.UnmarshalNamedInputFromContext(ctx, "HeartbeatInput", raw, &out)
-	return out, err
-}
-
 func (ec *executionContext) unmarshalInputHiveFilter(ctx context.Context, obj any) (registry.HiveFilter, error) {
 	var it registry.HiveFilter
 	if obj == nil {
@@ -10921,18 +10843,19 @@ var (
 	}
 )
 
-func (ec *executionContext) unmarshalNHeartbeatInput2waggleᚋregistryᚐHeartbeat(ctx context.Context, v any) (registry.Heartbeat, error) {
-	res, err := ec.unmarshalInputHeartbeatInput(ctx, v)
+func (ec *executionContext) unmarshalNHeartbeatInput2waggleᚋgraphᚐHeartbeatInput(ctx context.Context, v any) (HeartbeatInput, error) {
+	var res HeartbeatInput
+	err := res.UnmarshalGQL(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalNHeartbeatInput2ᚕᚖwaggleᚋregistryᚐHeartbeatᚄ(ctx context.Context, v any) ([]*registry.Heartbeat, error) {
+func (ec *executionContext) unmarshalNHeartbeatInput2ᚕᚖwaggleᚋgraphᚐHeartbeatInputᚄ(ctx context.Context, v any) ([]*HeartbeatInput, error) {
 	vSlice := graphql.CoerceList(v)
 	var err error
-	res := make([]*registry.Heartbeat, len(vSlice))
+	res := make([]*HeartbeatInput, len(vSlice))
 	for i := range vSlice {
 		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
-		res[i], err = ec.unmarshalNHeartbeatInput2ᚖwaggleᚋregistryᚐHeartbeat(ctx, vSlice[i])
+		res[i], err = ec.unmarshalNHeartbeatInput2ᚖwaggleᚋgraphᚐHeartbeatInput(ctx, vSlice[i])
 		if err != nil {
 			return nil, err
 		}
@@ -10940,9 +10863,10 @@ func (ec *executionContext) unmarshalNHeartbeatInput2ᚕᚖwaggleᚋregistryᚐH
 	return res, nil
 }
 
-func (ec *executionContext) unmarshalNHeartbeatInput2ᚖwaggleᚋregistryᚐHeartbeat(ctx context.Context, v any) (*registry.Heartbeat, error) {
-	res, err := ec.unmarshalInputHeartbeatInput(ctx, v)
-	return &res, graphql.ErrorOnPath(ctx, err)
+func (ec *executionContext) unmarshalNHeartbeatInput2ᚖwaggleᚋgraphᚐHeartbeatInput(ctx context.Context, v any) (*HeartbeatInput, error) {
+	var res = new(HeartbeatInput)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNHeartbeatOutcome2waggleᚋregistryᚐOutcome(ctx context.Context, v any) (registry.Outcome, error) {

@@ -31,6 +31,7 @@ func newAPI(cfg registry.Config) *api {
 		Introspection: func(context.Context) bool { return true },
 		Code:          graph.ErrorCode,
 		Begin:         resolver.Begin,
+		Inputs:        graph.Inputs(),
 	})}
 }
 

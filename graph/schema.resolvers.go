@@ -15,21 +15,21 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-func (r *mutationResolver) Heartbeat(ctx context.Context, input registry.Heartbeat) (*registry.Terms, error) {
-	terms, err := r.Registry.Apply(&input)
+func (r *mutationResolver) Heartbeat(ctx context.Context, input HeartbeatInput) (*registry.Terms, error) {
+	terms, err := r.Registry.Apply(&input.Heartbeat)
 	if err != nil {
 		return nil, err
 	}
 	return &terms, nil
 }
 
-func (r *mutationResolver) Heartbeats(ctx context.Context, inputs []*registry.Heartbeat) ([]*registry.Terms, error) {
+func (r *mutationResolver) Heartbeats(ctx context.Context, inputs []*HeartbeatInput) ([]*registry.Terms, error) {
 	if err := checkRange("inputs", len(inputs), 0, MaxHeartbeats); err != nil {
 		return nil, err
 	}
 	all := make([]*registry.Terms, len(inputs))
 	for i, input := range inputs {
-		terms, _ := r.Registry.Apply(input) // what is wrong with an item is among its warnings
+		terms, _ := r.Registry.Apply(&input.Heartbeat) // what is wrong with an item is among its warnings
 		all[i] = &terms
 	}
 	return all, nil

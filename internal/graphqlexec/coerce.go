@@ -2,25 +2,28 @@ package graphqlexec
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"waggle/internal/jsonwalk"
 )
 
 // coerceVariables makes the variables of an operation from those of the request, as the specification's
 // CoerceVariableValues says. It is used in place of gqlparser's VariableValues, which takes an Int in quotes, an enum
 // value in any case and an Int beyond 32 bits, and walks the values by reflection.
-func coerceVariables(schema *ast.Schema, op *ast.OperationDefinition, raw map[string]any) (map[string]any, *gqlerror.Error) {
+func (e *Executor) coerceVariables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
 	vars := make(map[string]any, len(op.VariableDefinitions))
 	for _, def := range op.VariableDefinitions {
-		v, given := raw[def.Variable]
+		v, isGiven := given[def.Variable]
 		switch {
-		case given:
-			c, bad := coerceValue(schema, def.Type, v)
+		case isGiven:
+			c, bad := e.coerceVariable(op, def, v)
 			if bad != nil {
-				return nil, NewError(CodeBadUserInput, "variable $%s%s: expected %s", def.Variable, bad.path, bad.want)
+				return nil, NewError(CodeBadUserInput, "variable $%s%s: %s", def.Variable, bad.path, bad.why)
 			}
 			vars[def.Variable] = c
 		case def.DefaultValue != nil:
@@ -36,10 +39,66 @@ func coerceVariables(schema *ast.Schema, op *ast.OperationDefinition, raw map[st
 	return vars, nil
 }
 
-// invalid says where in a variable a value is wrong and what is wanted there.
+// coerceVariable reads a variable as DecodeParams leaves it. A caller in Go may also give what encoding/json would make of
+// it.
+func (e *Executor) coerceVariable(op *ast.OperationDefinition, def *ast.VariableDefinition, v any) (any, *invalid) {
+	raw, isRaw := v.(json.RawMessage)
+	if !isRaw {
+		return coerceValue(e.schema.Schema(), def.Type, v)
+	}
+	w := walk(raw)
+	// Equal subscriptions are found by their variables, so these stay plain.
+	if read := e.cfg.Inputs[def.Type.Name()]; read != nil && op.Operation != ast.Subscription {
+		v = readInput(&w, def.Type, read)
+		return v, invalidJSON(w.End())
+	}
+	v = w.Value()
+	if bad := invalidJSON(w.End()); bad != nil {
+		return nil, bad
+	}
+	return coerceValue(e.schema.Schema(), def.Type, v)
+}
+
+// readInput reads a value of a type that is, or lists, an input type of Config.Inputs.
+func readInput(w *jsonwalk.Walker, typ *ast.Type, read func(*jsonwalk.Walker) any) any {
+	if typ.NonNull && w.Next() == 'n' {
+		w.Mismatch("a " + typ.String())
+	}
+	switch {
+	case w.Null(), w.Err() != nil:
+		return nil
+	case typ.Elem == nil:
+		return read(w)
+	case w.Next() != '[': // The specification: a value that is no list stands for the list of it.
+		return []any{readInput(w, typ.Elem, read)}
+	}
+	list := []any{}
+	w.Array(func(int) { list = append(list, readInput(w, typ.Elem, read)) })
+	return list
+}
+
+// invalid says where in a variable a value is wrong, and why.
 type invalid struct {
 	path string
-	want string
+	why  string
+}
+
+func expected(want string) *invalid { return &invalid{why: "expected " + want} }
+
+// invalidJSON returns nil when there is no error.
+func invalidJSON(err error) *invalid {
+	if err == nil {
+		return nil
+	}
+	wrong, ok := errors.AsType[*jsonwalk.Error](err)
+	if !ok || wrong.Syntax {
+		return &invalid{why: err.Error()}
+	}
+	path := wrong.Path
+	if path != "" && path[0] != '[' {
+		path = "." + path
+	}
+	return &invalid{path: path, why: wrong.Why}
 }
 
 func (i *invalid) under(step string) *invalid {
@@ -50,7 +109,7 @@ func (i *invalid) under(step string) *invalid {
 func coerceValue(schema *ast.Schema, typ *ast.Type, v any) (any, *invalid) {
 	if v == nil {
 		if typ.NonNull {
-			return nil, &invalid{want: typ.String() + ", not null"}
+			return nil, expected(typ.String() + ", not null")
 		}
 		return nil, nil
 	}
@@ -59,7 +118,7 @@ func coerceValue(schema *ast.Schema, typ *ast.Type, v any) (any, *invalid) {
 	}
 	def := schema.Types[typ.NamedType]
 	if def == nil {
-		return nil, &invalid{want: "a known type"}
+		return nil, expected("a known type")
 	}
 	switch def.Kind {
 	case ast.Scalar:
@@ -68,11 +127,11 @@ func coerceValue(schema *ast.Schema, typ *ast.Type, v any) (any, *invalid) {
 		if name, ok := v.(string); ok && def.EnumValues.ForName(name) != nil {
 			return v, nil
 		}
-		return nil, &invalid{want: "a value of enum " + def.Name}
+		return nil, expected("a value of enum " + def.Name)
 	case ast.InputObject:
 		return coerceInput(schema, def, v)
 	default:
-		return nil, &invalid{want: "an input type"}
+		return nil, expected("an input type")
 	}
 }
 
@@ -95,14 +154,14 @@ func coerceList(schema *ast.Schema, typ *ast.Type, v any) (any, *invalid) {
 func coerceInput(schema *ast.Schema, def *ast.Definition, v any) (any, *invalid) {
 	m, ok := v.(map[string]any)
 	if !ok {
-		return nil, &invalid{want: "an object of type " + def.Name}
+		return nil, expected("an object of type " + def.Name)
 	}
 	known := 0
 	for _, f := range def.Fields {
 		el, given := m[f.Name]
 		if !given {
 			if f.Type.NonNull && f.DefaultValue == nil {
-				return nil, (&invalid{want: f.Type.String() + ", it is missing"}).under("." + f.Name)
+				return nil, expected(f.Type.String() + ", it is missing").under("." + f.Name)
 			}
 			continue
 		}
@@ -116,7 +175,7 @@ func coerceInput(schema *ast.Schema, def *ast.Definition, v any) (any, *invalid)
 		}
 	}
 	if known < len(m) {
-		return nil, &invalid{want: "only fields of " + def.Name}
+		return nil, expected("only fields of " + def.Name)
 	}
 	return m, nil
 }
@@ -129,7 +188,7 @@ func coerceScalar(name string, v any) (any, *invalid) {
 	case "Int":
 		n, isInt := integer(v)
 		if !isInt || n < math.MinInt32 || n > math.MaxInt32 {
-			return nil, &invalid{want: "an integer of 32 bits"}
+			return nil, expected("an integer of 32 bits")
 		}
 		return n, nil
 	case "Float":
@@ -148,7 +207,7 @@ func coerceScalar(name string, v any) (any, *invalid) {
 		}
 	}
 	if !ok {
-		return nil, &invalid{want: "a value of type " + name}
+		return nil, expected("a value of type " + name)
 	}
 	return v, nil // Other scalars are judged by their own unmarshaller.
 }

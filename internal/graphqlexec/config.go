@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+
+	"waggle/internal/jsonwalk"
 )
 
 // Config sets an Executor up. The zero value is ready for use.
@@ -34,6 +36,12 @@ type Config struct {
 	// ResumeArgument names the argument of a subscription's root field that says from where to go on. Subscriptions that
 	// differ in the variable that feeds it, and in nothing else, are one group. Zero value means "since".
 	ResumeArgument string
+
+	// Inputs has functions, by the names of input types, that read a value of that type, never null, from JSON. Variables of
+	// these types, and of lists of them, are read by them in queries and mutations, and what they return is handed to
+	// gqlgen's unmarshaller of the type; nothing else checks it against the schema. Where it is a literal or its default, or
+	// in a subscription, the unmarshaller still gets a map. Zero value means that all variables become maps.
+	Inputs map[string]func(*jsonwalk.Walker) any
 
 	// Introspection tells whether the caller may ask for the schema. Zero value means nobody may.
 	Introspection func(ctx context.Context) bool

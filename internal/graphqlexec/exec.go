@@ -72,7 +72,7 @@ func (e *Executor) prepare(ctx context.Context, params *graphql.RawParams) (*Ope
 		}
 		return nil, gqlerror.List{NewError(CodeBadUserInput, "the document has no operation of the name given in operationName")}
 	}
-	vars, err := coerceVariables(e.schema.Schema(), def, params.Variables)
+	vars, err := e.coerceVariables(def, params.Variables)
 	if err != nil {
 		return nil, gqlerror.List{err}
 	}

@@ -258,6 +258,7 @@ func TestDecodeParams(t *testing.T) {
 	f(`null`, `the request must be a JSON object`)
 	f(``, `the request must be a JSON object`)
 	f(`{"Query":"{a}"}`, `query is missing`)
+	f(`{"query":"{a}","query":"{b}"}`, `duplicate field "query"`)
 	f(`{"query":1}`, `query must be a string`)
 	f(`{"query":"{a}","operationName":{}}`, `operationName must be a string`)
 	f(`{"query":"{a}","variables":[]}`, `variables must be an object`)

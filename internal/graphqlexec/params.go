@@ -1,44 +1,65 @@
 package graphqlexec
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 
 	"github.com/99designs/gqlgen/graphql"
+
+	"waggle/internal/jsonwalk"
 )
 
 // ErrBatch says that a request is a list of operations.
 var ErrBatch = errors.New("batches are not supported: send one operation a request")
 
-// DecodeParams reads the parameters of one operation: an object with query, operationName, variables and extensions.
-// Other keys are ignored, and all but query may be null or absent. Its errors name the key and what it must be, and
-// quote nothing of the request.
+// DecodeParams reads the parameters of one operation: an object with query, operationName, variables and extensions, none
+// of them twice. Other keys are ignored, and all but query may be null or absent. Its errors name the key and what it must
+// be, and quote nothing of the request.
+//
+// How a variable is to be read depends on its type, so variables stay as they are written, each a json.RawMessage, for
+// Prepare. They are parts of data, which must not be changed before Prepare has returned.
 func DecodeParams(data []byte) (*graphql.RawParams, error) {
-	data = bytes.TrimLeft(data, " \t\r\n")
-	if len(data) > 0 && data[0] == '[' {
+	w := jsonwalk.New(data)
+	w.SkipUnknown = true
+	opening := w.Next()
+	if opening == '[' {
 		return nil, ErrBatch
 	}
-	var keys map[string]json.RawMessage // A struct would accept keys in any case.
-	if err := json.Unmarshal(data, &keys); err != nil || keys == nil {
+	var query, operationName, variables, extensions json.RawMessage
+	w.Object([]string{"query?", "variables?", "operationName?", "extensions?"}, func(name string) {
+		raw := w.Raw()
+		switch name {
+		case "query":
+			query = raw
+		case "variables":
+			variables = raw
+		case "operationName":
+			operationName = raw
+		case "extensions":
+			extensions = raw
+		}
+	})
+	if err := w.End(); err != nil {
+		if opening == '{' && !w.Err().Syntax {
+			return nil, err // a key is there twice
+		}
 		return nil, errors.New("the request must be a JSON object")
 	}
 	p := &graphql.RawParams{}
-	if isAbsent(keys["query"]) {
+	if isAbsent(query) {
 		return nil, errors.New("query is missing")
 	}
-	if json.Unmarshal(keys["query"], &p.Query) != nil {
+	var ok bool
+	if p.Query, ok = decodeText(query); !ok {
 		return nil, errors.New("query must be a string")
 	}
-	if raw := keys["operationName"]; !isAbsent(raw) && json.Unmarshal(raw, &p.OperationName) != nil {
+	if p.OperationName, ok = decodeText(operationName); !ok {
 		return nil, errors.New("operationName must be a string")
 	}
-	var ok bool
-	if p.Variables, ok = decodeObject(keys["variables"]); !ok {
+	if p.Variables, ok = decodeObject(variables, func(w *jsonwalk.Walker) any { return json.RawMessage(w.Raw()) }); !ok {
 		return nil, errors.New("variables must be an object")
 	}
-	if p.Extensions, ok = decodeObject(keys["extensions"]); !ok {
+	if p.Extensions, ok = decodeObject(extensions, (*jsonwalk.Walker).Value); !ok {
 		return nil, errors.New("extensions must be an object")
 	}
 	return p, nil
@@ -46,20 +67,27 @@ func DecodeParams(data []byte) (*graphql.RawParams, error) {
 
 func isAbsent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// decodeObject keeps numbers as they were written, so that an ID or an Int64 loses nothing.
-func decodeObject(raw json.RawMessage) (map[string]any, bool) {
+func decodeText(raw json.RawMessage) (string, bool) {
+	if isAbsent(raw) {
+		return "", true
+	}
+	w := walk(raw)
+	text := w.Text()
+	return string(text), w.Err() == nil
+}
+
+func decodeObject(raw json.RawMessage, value func(*jsonwalk.Walker) any) (map[string]any, bool) {
 	if isAbsent(raw) {
 		return nil, true
 	}
-	if raw[0] != '{' {
-		return nil, false
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var m map[string]any
-	if dec.Decode(&m) != nil {
-		return nil, false
-	}
-	_, err := dec.Token()
-	return m, errors.Is(err, io.EOF)
+	w, object := walk(raw), map[string]any{}
+	w.Members(func(key []byte) { object[string(key)] = value(&w) })
+	return object, w.Err() == nil
+}
+
+// walk mends broken text: clients pass on names of files and processes as they find them.
+func walk(raw json.RawMessage) jsonwalk.Walker {
+	w := jsonwalk.New(raw)
+	w.MendText = true
+	return w
 }

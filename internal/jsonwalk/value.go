@@ -43,26 +43,6 @@ func (w *Walker) value(depth int) any {
 	}
 }
 
-// Unfit says that the value that comes next is not what is wanted, showing it if it is short to tell: texts and numbers are
-// shortened, and what is unprintable in them is escaped.
-func (w *Walker) Unfit(want string) {
-	var shown string
-	switch c := w.Next(); {
-	case w.err != nil:
-		return
-	case c == '"':
-		shown = quote(w.Text())
-	case c == '-', '0' <= c && c <= '9':
-		shown = shorten(w.Number(), "%s")
-	case c == 't', c == 'f':
-		shown = shorten(w.Raw(), "%s")
-	default:
-		w.Mismatch(want)
-		return
-	}
-	w.Wrong("%s must be %s", shown, want)
-}
-
 // quote shows a text.
 func quote(text []byte) string { return shorten(text, "%+q") }
 

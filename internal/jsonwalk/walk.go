@@ -186,27 +186,50 @@ func (w *Walker) Number() []byte {
 	return w.data[start:w.pos]
 }
 
-// Mismatch says that a value is not of the kind wanted, or that there is no value.
+// Mismatch says that the value that comes next is not of the kind wanted, or that there is none.
 func (w *Walker) Mismatch(want string) {
-	var found string
-	switch c := w.Next(); {
-	case c == '{':
-		found = "an object"
-	case c == '[':
-		found = "an array"
-	case c == '"':
-		found = "a string"
-	case c == '-', '0' <= c && c <= '9':
-		found = "a number"
-	case c == 't', c == 'f':
-		found = "a boolean"
-	case c == 'n':
-		found = "null"
-	default:
+	found := kindOf(w.Next())
+	if found == "" {
 		w.Broken("a value is missing")
 		return
 	}
 	w.Wrong("must be %s, not %s", want, found)
+}
+
+// kindOf tells by its first byte what a value is; "" when it is none.
+func kindOf(c byte) string {
+	switch {
+	case c == '{':
+		return "an object"
+	case c == '[':
+		return "an array"
+	case c == '"':
+		return "a string"
+	case c == '-', '0' <= c && c <= '9':
+		return "a number"
+	case c == 't', c == 'f':
+		return "a boolean"
+	case c == 'n':
+		return "null"
+	default:
+		return ""
+	}
+}
+
+// Refuse says that a value, which Raw returned, is not what is wanted. It shows texts, numbers and booleans, shortened and
+// with everything unprintable escaped.
+func (w *Walker) Refuse(raw []byte, want string) {
+	if w.err != nil {
+		return
+	}
+	switch c := raw[0]; c {
+	case '{', '[', 'n':
+		w.Wrong("must be %s, not %s", want, kindOf(c))
+	case '"':
+		w.Wrong("%s must be %s", quote(mended(raw)), want)
+	default:
+		w.Wrong("%s must be %s", shorten(raw, "%s"), want)
+	}
 }
 
 // enter reads the bracket that opens what is wanted.

@@ -86,10 +86,8 @@ func pair(text string, skipUnknown bool) error {
 	w.Object([]string{"a", "b", "c?"}, func(name string) {
 		if name == "b" {
 			w.Array(func(int) { w.Text() })
-		} else if c := w.Next(); c == '-' || '0' <= c && c <= '9' {
-			w.Number()
-		} else {
-			w.Unfit("a number")
+		} else if raw := w.Raw(); len(raw) > 0 && (raw[0] < '0' || raw[0] > '9') {
+			w.Refuse(raw, "a number")
 		}
 	})
 	return w.End()
