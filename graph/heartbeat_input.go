@@ -35,6 +35,7 @@ func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 		in.Devices, in.Workers = slices.Clone(v.Devices), slices.Clone(v.Workers)
 		return nil
 	case map[string]any:
+		fillLists(v)
 		text, err := json.Marshal(v)
 		if err != nil {
 			return err
@@ -47,14 +48,33 @@ func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 	}
 }
 
+// fillLists makes empty lists of those that are nil, as gqlgen has them: in JSON they would be null, and "unchanged" in place
+// of "none".
+func fillLists(object map[string]any) {
+	for name, v := range object {
+		switch v := v.(type) {
+		case []any:
+			if v == nil {
+				object[name] = []any{}
+			}
+		case map[string]any:
+			fillLists(v)
+		}
+	}
+}
+
 // MarshalGQL is there for gqlgen only, which takes a type for one that reads itself when it writes itself, too.
 func (in *HeartbeatInput) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, "null") }
 
 // heartbeatReader reads a HeartbeatInput and what is in it, as strictly as the schema has it.
-type heartbeatReader struct{ *jsonwalk.Walker }
+type heartbeatReader struct {
+	*jsonwalk.Walker
+	names [4]string // that came last
+	next  int       // which of them is the next to go
+}
 
 func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
-	r, hb := heartbeatReader{w}, &registry.Heartbeat{}
+	r, hb := &heartbeatReader{Walker: w}, &registry.Heartbeat{}
 	r.Object([]string{"hive", "workers", "devices?", "sentAt?", "incarnation?", "sequence?"}, func(name string) {
 		switch name {
 		case "hive":
@@ -78,7 +98,7 @@ func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
 	return hb
 }
 
-func (r heartbeatReader) hive() registry.HiveReport {
+func (r *heartbeatReader) hive() registry.HiveReport {
 	h := registry.HiveReport{OperationalStatus: registry.Ready, HealthStatus: registry.Healthy}
 	r.Object([]string{"id", "hostname", "port", "version?", "operationalStatus?", "healthStatus?", "healthReason?"}, func(name string) {
 		switch name {
@@ -101,7 +121,7 @@ func (r heartbeatReader) hive() registry.HiveReport {
 	return h
 }
 
-func (r heartbeatReader) device() registry.Device {
+func (r *heartbeatReader) device() registry.Device {
 	var d registry.Device
 	r.Object([]string{
 		"id", "name", "kind", "memoryTotalMb?", "memoryUsedMb?", "utilizationPercent?", "temperatureCelsius?", "powerWatts?", "computeCapability?",
@@ -130,7 +150,7 @@ func (r heartbeatReader) device() registry.Device {
 	return d
 }
 
-func (r heartbeatReader) worker() registry.WorkerReport {
+func (r *heartbeatReader) worker() registry.WorkerReport {
 	var w registry.WorkerReport
 	r.Object([]string{
 		"group", "instance", "pid?", "model?", "endpoint?", "gpuUtilizationPercent?", "vramUsedMb?", "vramTotalMb?", "cpuPercent?", "rssMb?",
@@ -138,13 +158,15 @@ func (r heartbeatReader) worker() registry.WorkerReport {
 	}, func(name string) {
 		switch name {
 		case "group":
-			w.Group = r.text()
+			w.Group = r.name()
 		case "instance":
 			w.Instance = r.text()
 		case "pid":
 			w.PID = r.optInt()
 		case "model":
-			w.Model = registry.OptString(r.optText())
+			if !r.Null() {
+				w.Model = registry.OptString(r.name())
+			}
 		case "endpoint":
 			w.Endpoint = registry.OptString(r.optText())
 		case "gpuUtilizationPercent":
@@ -173,7 +195,7 @@ func (r heartbeatReader) worker() registry.WorkerReport {
 }
 
 // list reads a list by element. A value that is no list stands for the list of it, as the specification has it.
-func (r heartbeatReader) list(element func()) {
+func (r *heartbeatReader) list(element func()) {
 	switch r.Next() {
 	case '[':
 		r.Array(func(int) { element() })
@@ -185,7 +207,7 @@ func (r heartbeatReader) list(element func()) {
 }
 
 // text reads a string.
-func (r heartbeatReader) text() string {
+func (r *heartbeatReader) text() string {
 	if r.Next() != '"' {
 		r.Refuse(r.Raw(), "a string")
 		return ""
@@ -193,8 +215,25 @@ func (r heartbeatReader) text() string {
 	return string(r.Text())
 }
 
+// name reads a string that is probably one of those before it, and then shares its memory.
+func (r *heartbeatReader) name() string {
+	if r.Next() != '"' {
+		return r.text() // which says what is wrong
+	}
+	text := r.Text()
+	for _, name := range r.names {
+		if name == string(text) {
+			return name
+		}
+	}
+	name := string(text)
+	r.names[r.next] = name
+	r.next = (r.next + 1) % len(r.names)
+	return name
+}
+
 // optText reads a string or null; null gives "".
-func (r heartbeatReader) optText() string {
+func (r *heartbeatReader) optText() string {
 	if r.Null() {
 		return ""
 	}
@@ -202,7 +241,7 @@ func (r heartbeatReader) optText() string {
 }
 
 // id reads a string, or a whole number, which stays as it is written.
-func (r heartbeatReader) id() string {
+func (r *heartbeatReader) id() string {
 	if r.Next() == '"' {
 		return r.text()
 	}
@@ -214,7 +253,7 @@ func (r heartbeatReader) id() string {
 }
 
 // int reads an integer of 32 bits. 3.0 and 3e2 are integers, as the specification allows.
-func (r heartbeatReader) int() int32 {
+func (r *heartbeatReader) int() int32 {
 	token := r.Raw()
 	n, ok := wholeNumber(token)
 	if !ok || n < math.MinInt32 || n > math.MaxInt32 {
@@ -236,7 +275,7 @@ func wholeNumber(token []byte) (int64, bool) {
 }
 
 // optInt reads an integer of 32 bits, or null as unknown.
-func (r heartbeatReader) optInt() registry.OptInt {
+func (r *heartbeatReader) optInt() registry.OptInt {
 	if r.Null() {
 		return registry.OptInt{}
 	}
@@ -244,7 +283,7 @@ func (r heartbeatReader) optInt() registry.OptInt {
 }
 
 // optFloat reads a number, or null as unknown.
-func (r heartbeatReader) optFloat() registry.OptFloat {
+func (r *heartbeatReader) optFloat() registry.OptFloat {
 	if r.Null() {
 		return registry.OptFloat{}
 	}
@@ -257,7 +296,7 @@ func (r heartbeatReader) optFloat() registry.OptFloat {
 }
 
 // optTime reads a time, or null as not told.
-func (r heartbeatReader) optTime() time.Time {
+func (r *heartbeatReader) optTime() time.Time {
 	if r.Null() {
 		return time.Time{}
 	}
@@ -270,7 +309,7 @@ func (r heartbeatReader) optTime() time.Time {
 }
 
 // enum reads the name of one of the values.
-func enum[T fmt.Stringer](r heartbeatReader, values ...T) T {
+func enum[T fmt.Stringer](r *heartbeatReader, values ...T) T {
 	token := r.Raw()
 	name, names := textOf(token), make([]string, len(values))
 	for i, v := range values {

@@ -3,6 +3,7 @@ package graphqlexec
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -58,7 +59,7 @@ func encode(resp *graphql.Response) (*Message, error) {
 // AppendResponse appends the response as JSON. Unlike json.Marshal it does not scan Data again, and it leaves data out
 // where the specification wants that: when the request failed before it was executed.
 func AppendResponse(b []byte, resp *graphql.Response) ([]byte, error) {
-	b = append(b, '{')
+	b = append(slices.Grow(b, len(`{"data":}`)+len(resp.Data)), '{')
 	if len(resp.Errors) > 0 {
 		errs, err := json.Marshal(resp.Errors)
 		if err != nil {

@@ -1,10 +1,10 @@
 package graphqlhttp
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -58,6 +58,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, params, mediaType)
 }
 
+// maxPrealloc is for how many bytes of a body room is made because the client says that they will come.
+const maxPrealloc = 64 << 10
+
 // read reads a request's parameters; its error is to be answered with the status.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, error) {
 	if h.cfg.AllowGet && r.Method == http.MethodGet {
@@ -70,14 +73,15 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, http.StatusUnsupportedMediaType, errors.New("the content type must be " + typeJSON + " in UTF-8")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBodyBytes))
+	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), maxPrealloc)+bytes.MinRead))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.cfg.MaxBodyBytes))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body must have at most %d bytes", h.cfg.MaxBodyBytes)
 	}
 	if err != nil {
 		return nil, http.StatusBadRequest, errors.New("the body could not be read")
 	}
-	params, err := graphqlexec.DecodeParams(body)
+	params, err := graphqlexec.DecodeParams(body.Bytes())
 	return params, http.StatusBadRequest, err
 }
 
