@@ -39,6 +39,11 @@ bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own tr
 bench-fleet: ## A whole server under load: heartbeats, schedulers, dashboards, a mirror. Takes 3 minutes.
 	./internal/simulate/bench.sh
 
+.PHONY: bench-peers
+bench-peers: ## Waggle beside stock gqlgen, plain net/http and etcd doing the same: each on one core, the load on the other. Takes two minutes.
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go build -o $$dir/waggle . && (cd internal/simulate/peers && go build -o $$dir/peers .) && \
+		GOMAXPROCS=1 taskset -c 1 $$dir/peers -waggle $$dir/waggle
+
 .PHONY: bench-web
 bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.
 	./web/bench.sh
