@@ -44,6 +44,10 @@ bench-peers: ## Waggle beside stock gqlgen, plain net/http and etcd doing the sa
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go build -o $$dir/waggle . && (cd internal/simulate/peers && go build -o $$dir/peers .) && \
 		GOMAXPROCS=1 taskset -c 1 $$dir/peers -waggle $$dir/waggle
 
+.PHONY: soak
+soak: ## A hundred copies of the registry through thousands of cut sockets, for ten minutes.
+	WAGGLE_SOAK=10m go test -run TestCopiesStayRightThroughCuts -timeout 15m -v .
+
 .PHONY: bench-web
 bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.
 	./web/bench.sh
