@@ -90,7 +90,7 @@ func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
 		case "sentAt":
 			hb.SentAt = r.optTime()
 		case "incarnation":
-			hb.Incarnation = string(r.optText())
+			hb.Incarnation = r.optText()
 		case "sequence":
 			hb.Sequence = r.optInt()
 		}

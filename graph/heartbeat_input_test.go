@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -325,7 +326,7 @@ func TestHeartbeatsComeAsVariablesAndLiteralsAndLists(t *testing.T) {
 func usualWorkers(n int) string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = strings.Replace(usualWorker, "8080", fmt.Sprint(8080+i), 1)
+		all[i] = strings.Replace(usualWorker, "8080", strconv.Itoa(8080+i), 1)
 	}
 	return "[" + strings.Join(all, ",") + "]"
 }
