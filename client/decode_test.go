@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"unicode/utf8"
 
@@ -140,12 +141,7 @@ func anyTwice(dec *json.Decoder) bool {
 }
 
 func isOurs(key string) bool {
-	for _, known := range []string{"operationalStatus", "vramTotalMb", "vramFreeMb", "requestsRunning", "requestsQueued"} {
-		if key == known {
-			return true
-		}
-	}
-	return false
+	return slices.Contains([]string{"operationalStatus", "vramTotalMb", "vramFreeMb", "requestsRunning", "requestsQueued"}, key)
 }
 
 // FuzzMessage feeds the reader of envelopes: whatever comes, it returns; what is JSON is read as encoding/json reads it.

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,7 +51,9 @@ func ExampleMirror() {
 		fmt.Println("nobody has 80 GB free")
 	}
 	cancel()
-	<-ended
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		fmt.Println(err)
+	}
 	// Output:
 	// send it to http://gpu-1.lan:8080 with 16384 MB free
 	// nobody has 80 GB free

@@ -47,12 +47,10 @@ func (e *CloseError) Temporary() bool {
 
 // temporary reports whether an error of a connection may be gone at the next try.
 func temporary(err error) bool {
-	var closed *CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*CloseError](err); ok {
 		return closed.Temporary()
 	}
-	var status *StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
 		again := []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
 		return status.Status >= 500 || slices.Contains(again, status.Status)
 	}

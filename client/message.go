@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -96,7 +97,7 @@ func dataOf(payload []byte) ([]byte, error) {
 		return nil, firstError(problems)
 	}
 	if data == nil || string(data) == "null" {
-		return nil, fmt.Errorf("a message of the server holds neither data nor errors")
+		return nil, errors.New("a message of the server holds neither data nor errors")
 	}
 	return data, nil
 }
@@ -105,7 +106,7 @@ func dataOf(payload []byte) ([]byte, error) {
 func firstError(list []byte) error {
 	var problems []*Error
 	if err := json.Unmarshal(list, &problems); err != nil || len(problems) == 0 || problems[0] == nil {
-		return fmt.Errorf("the server refused the operation without saying why")
+		return errors.New("the server refused the operation without saying why")
 	}
 	return problems[0]
 }

@@ -2264,7 +2264,7 @@ subscription mirror ($since: Revision, $hives: HiveFilter, $workers: WorkerFilte
 }
 `
 
-// What a Mirror holds: what decides where work goes, and none of the figures that move all the time. Read by hand-written code, in mirror_decode.go.
+// What a Mirror holds: what decides where work goes, and none of the figures that move all the time. Read by hand-written code, in update.go.
 // To unsubscribe, use [graphql.WebSocketClient.Unsubscribe]
 func mirror(
 	ctx_ context.Context,

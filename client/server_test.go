@@ -96,7 +96,9 @@ func TestAMirrorSurvivesAServerThatIsKilled(t *testing.T) {
 	}
 
 	server.kill()
-	<-interrupted
+	if err := <-interrupted; err == nil {
+		t.Error("interrupted without a reason")
+	}
 	if m.Snapshot().Len() != 29 {
 		t.Error("an interruption took the last truth away")
 	}

@@ -278,8 +278,7 @@ func (s *socket) wasUseful() bool {
 
 // reason turns what gorilla says into what we say.
 func (s *socket) reason(err error, beforeAck bool) error {
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 		return &CloseError{Code: closed.Code, Reason: closed.Text, beforeAck: beforeAck}
 	}
 	if errors.Is(err, websocket.ErrReadLimit) {

@@ -70,17 +70,18 @@ func watchField[R, F any](ctx context.Context, c *Client, name, query string, va
 
 func watchAs[T any](ctx context.Context, c *Client, op func() operation, endless bool) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		stopped := false // Even if ctx ended at the same time, a caller who stopped is told nothing more.
 		err := c.watch(ctx, op, endless, func(data []byte) error {
 			var element T
 			if err := json.Unmarshal(data, &element); err != nil {
 				return fmt.Errorf("the answer does not fit the operation: %w", err)
 			}
-			if !yield(element, nil) {
+			if stopped = !yield(element, nil); stopped {
 				return errStopped
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, errStopped) {
+		if err != nil && !stopped {
 			var zero T
 			yield(zero, err)
 		}

@@ -57,11 +57,30 @@ func TestWatchTellsTheServerWhenItStops(t *testing.T) {
 		completed <- f.Type
 		p.drain()
 	})
-	for range client.Watch[tick](t.Context(), c, ticks, nil) {
+	for _, err := range client.Watch[tick](t.Context(), c, ticks, nil) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if got := <-completed; got != "complete" {
 		t.Errorf("got %q, want complete", got)
+	}
+}
+
+func TestWatchMayBeStoppedAndCancelledAtOnce(t *testing.T) {
+	c := speaking(t, client.Config{}, func(p *peer) {
+		id, _ := p.accept()
+		p.next(id, `{"ticks":1}`)
+		p.drain()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	for _, err := range client.Watch[tick](ctx, c, ticks, nil) {
+		if err != nil {
+			t.Error(err)
+		}
+		cancel()
+		break // A second element would be a panic.
 	}
 }
 

@@ -46,7 +46,7 @@ func speaking(t *testing.T, cfg client.Config, script func(p *peer)) *client.Cli
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		script(&peer{t, conn, int(connections.Add(1))})
 	}))
 	t.Cleanup(srv.Close)

@@ -62,7 +62,7 @@ func (s *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for {
 		var m struct {
 			ID, Type string

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -62,7 +63,7 @@ func hiveRows(hives []*client.Hive, now time.Time) [][]string {
 			work = "no"
 		}
 		rows = append(rows, []string{h.Id, h.Endpoint, string(h.OperationalStatus), health, string(h.Liveness), work, devices(h.Devices),
-			fmt.Sprint(len(h.Workers)), now.Sub(h.LastSeenAt).Round(100*time.Millisecond).String() + " ago"})
+			strconv.Itoa(len(h.Workers)), now.Sub(h.LastSeenAt).Round(100*time.Millisecond).String() + " ago"})
 	}
 	return rows
 }
@@ -111,7 +112,7 @@ func number(n *int) string {
 	if n == nil {
 		return "-"
 	}
-	return fmt.Sprint(*n)
+	return strconv.Itoa(*n)
 }
 
 func percent(p *float64) string {

@@ -60,13 +60,13 @@ func (c *Watch) Run(ctx context.Context, stdout io.Writer) error {
 
 // redraw begins at the top of the screen if there is one.
 func (c *Watch) redraw(w io.Writer) error {
-	clear := "\n"
+	top := "\n"
 	if f, ok := w.(*os.File); ok {
 		if stat, err := f.Stat(); err == nil && stat.Mode()&os.ModeCharDevice != 0 {
-			clear = "\x1b[H\x1b[2J"
+			top = "\x1b[H\x1b[2J"
 		}
 	}
-	_, err := io.WriteString(w, clear)
+	_, err := io.WriteString(w, top)
 	return err
 }
 

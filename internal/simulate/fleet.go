@@ -153,7 +153,7 @@ func (h *hive) condition(r *client.HiveInput) {
 		r.OperationalStatus = client.OperationalStatusStarting
 	}
 	if h.unwell > 0 {
-		r.HealthStatus, r.HealthReason = client.HealthStatusDegraded, ptr("GPU-0: temperature near its limit")
+		r.HealthStatus, r.HealthReason = client.HealthStatusDegraded, new("GPU-0: temperature near its limit")
 	}
 }
 
@@ -175,10 +175,10 @@ func (h *hive) device(i int, load gpuLoad) *client.DeviceInput {
 	}
 	return &client.DeviceInput{
 		Id: fmt.Sprintf("GPU-%d", i), Name: h.kind.gpu, Kind: client.DeviceKindGpu,
-		MemoryTotalMb: ptr(h.kind.memoryMB), MemoryUsedMb: ptr(min(load.usedMB+420, h.kind.memoryMB)),
-		UtilizationPercent: ptr(round(load.percent)), TemperatureCelsius: ptr(math.Round(heat)),
-		PowerWatts:        ptr(round(h.kind.watts * (0.15 + 0.8*load.percent/100 + 0.02*h.dice.Float64()))),
-		ComputeCapability: ptr(h.kind.compute),
+		MemoryTotalMb: new(h.kind.memoryMB), MemoryUsedMb: new(min(load.usedMB+420, h.kind.memoryMB)),
+		UtilizationPercent: new(round(load.percent)), TemperatureCelsius: new(math.Round(heat)),
+		PowerWatts:        new(round(h.kind.watts * (0.15 + 0.8*load.percent/100 + 0.02*h.dice.Float64()))),
+		ComputeCapability: new(h.kind.compute),
 	}
 }
 
@@ -196,8 +196,6 @@ func pick[T any](dice *rand.Rand, all []T, weight func(T) int) T {
 	}
 	return all[len(all)-1]
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // round keeps one digit after the point, as the tools do that measure such figures.
 func round(v float64) float64 { return math.Round(v*10) / 10 }

@@ -25,15 +25,15 @@ func (r *run) beatHives(ctx context.Context, part int) error {
 	beats := make([]*client.HeartbeatInput, 0, batch)
 	for round := r.began; ; round = round.Add(r.cfg.Interval) {
 		if late := time.Since(round); late > r.cfg.Interval {
-			missed := late / r.cfg.Interval
-			round = round.Add(missed * r.cfg.Interval)
-			r.beats.missed.Add(int64(missed) * int64((r.fleet.Len()-part+r.cfg.Senders-1)/r.cfg.Senders))
+			missed := int64(late / r.cfg.Interval)
+			round = round.Add(late.Truncate(r.cfg.Interval))
+			r.beats.missed.Add(missed * int64((r.fleet.Len()-part+r.cfg.Senders-1)/r.cfg.Senders))
 		}
 		for i := part; i < r.fleet.Len(); i += r.cfg.Senders {
 			due := round.Add(time.Duration(i) * spacing)
 			if len(beats) == 0 || batch == 1 {
 				if err := until(ctx, due); err != nil {
-					return nil //nolint:nilerr // told to end
+					return nil
 				}
 			}
 			if beat := r.fleet.Beat(i, time.Now()); beat != nil {
@@ -46,7 +46,7 @@ func (r *run) beatHives(ctx context.Context, part int) error {
 			hives, beats = hives[:0], beats[:0]
 		}
 		if err := until(ctx, round.Add(r.cfg.Interval)); err != nil {
-			return nil //nolint:nilerr // told to end
+			return nil
 		}
 	}
 }

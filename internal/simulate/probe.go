@@ -56,14 +56,14 @@ func (r *run) probe(ctx context.Context) error {
 		_, err := c.Heartbeat(ctx, &client.HeartbeatInput{
 			Hive: &client.HiveInput{Id: probeHive, Hostname: probeHive + ".sim", OperationalStatus: client.OperationalStatusReady,
 				HealthStatus: client.HealthStatusHealthy},
-			Workers: []*client.WorkerInput{{Group: "probe", Instance: "1", RequestsRunning: ptr(int(number)), GpuUtilizationPercent: ptr(1.0)}},
+			Workers: []*client.WorkerInput{{Group: "probe", Instance: "1", RequestsRunning: new(int(number)), GpuUtilizationPercent: new(1.0)}},
 		})
 		if err != nil && ctx.Err() == nil {
 			r.lag.fail(1, err)
 		}
 		pause := 60*time.Millisecond + rand.N(80*time.Millisecond) //nolint:gosec // no secret depends on it
 		if until(ctx, now.Add(pause)) != nil {
-			return nil //nolint:nilerr // told to end
+			return nil // told to end
 		}
 	}
 }

@@ -3,6 +3,7 @@ package simulate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -72,7 +73,7 @@ func (c Config) Check() error {
 	case c.Batch < 1 || c.Batch > 1000:
 		return fmt.Errorf("batches of %d: it must be 1 to 1,000", c.Batch)
 	case c.Senders < 1, c.Subscribers < 0, c.Documents < 1, c.Schedulers < 0, c.Mirrors < 0, c.Duration < 0, c.Warmup < 0:
-		return fmt.Errorf("counts and durations must not be negative")
+		return errors.New("counts and durations must not be negative")
 	}
 	return nil
 }

@@ -137,14 +137,14 @@ func (h *hive) poisson(mean float64) int {
 
 func (w *worker) report(h *hive) *client.WorkerInput {
 	in := &client.WorkerInput{
-		Group: "llm", Instance: strconv.Itoa(w.instance), Pid: ptr(w.pid), Model: ptr(w.model.name),
-		Endpoint:              ptr(fmt.Sprintf("http://%s:%d", h.report.Hostname, w.instance)),
-		GpuUtilizationPercent: ptr(round(w.percent)), VramUsedMb: ptr(w.vramMB), VramTotalMb: ptr(h.kind.memoryMB),
-		CpuPercent: ptr(round(w.cpu)), RssMb: ptr(2400 + w.model.sizeMB/20), IoReadMbPerSecond: ptr(round(w.readMBps)), IoWriteMbPerSecond: ptr(0.0),
-		UptimeSeconds: ptr(w.up),
+		Group: "llm", Instance: strconv.Itoa(w.instance), Pid: new(w.pid), Model: new(w.model.name),
+		Endpoint:              new(fmt.Sprintf("http://%s:%d", h.report.Hostname, w.instance)),
+		GpuUtilizationPercent: new(round(w.percent)), VramUsedMb: new(w.vramMB), VramTotalMb: new(h.kind.memoryMB),
+		CpuPercent: new(round(w.cpu)), RssMb: new(2400 + w.model.sizeMB/20), IoReadMbPerSecond: new(round(w.readMBps)), IoWriteMbPerSecond: new(0.0),
+		UptimeSeconds: new(w.up),
 	}
 	if w.loading == 0 { // an engine that is not up yet tells nothing
-		in.RequestsRunning, in.RequestsQueued = ptr(w.running), ptr(w.queued)
+		in.RequestsRunning, in.RequestsQueued = new(w.running), new(w.queued)
 	}
 	return in
 }
