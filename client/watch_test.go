@@ -75,6 +75,7 @@ func TestWatchMayBeStoppedAndCancelledAtOnce(t *testing.T) {
 		p.drain()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	for _, err := range client.Watch[tick](ctx, c, ticks, nil) {
 		if err != nil {
 			t.Error(err)
