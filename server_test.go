@@ -289,7 +289,9 @@ func TestAKilledServerHasItsHivesBackWithTheirNextHeartbeat(t *testing.T) {
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-p.ended
+	if err := <-p.ended; err == nil {
+		t.Error("a killed server ended well")
+	}
 	p = startAt(t, p.address, "--no-agent")
 	began := time.Now()
 	eventually(t, "the hive is back", func() bool { return isThere(p) })

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
@@ -13,7 +14,7 @@ func TestWhomThePolicyAnswers(t *testing.T) {
 	}
 	f := func(host string, want bool) {
 		t.Helper()
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = host
 		if got := p.AllowsHost(r); got != want {
 			t.Errorf("host %q: %t, want %t", host, got, want)
@@ -37,7 +38,7 @@ func TestWhomThePolicyAnswers(t *testing.T) {
 
 	g := func(host, origin string, want bool) {
 		t.Helper()
-		r := httptest.NewRequest("POST", "/graphql", nil)
+		r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
 		r.Host = host
 		if origin != "" {
 			r.Header.Set("Origin", origin)
