@@ -30,7 +30,7 @@ run() {
   local began=$SECONDS
   GOMAXPROCS=1 "${on[@]}" ${on:+1} "$bin/waggle" simulate --server "$page" --warmup 3s --duration "${seconds}s" --json "$@"
   echo "server: $((($(ticks) - before) * 1000 / $(getconf CLK_TCK) / (SECONDS - began > 0 ? SECONDS - began : 1))) ms of processor a second," \
-    "$(awk '/VmHWM/ {print $2}' "/proc/$server/status") kB at most"
+    "$(awk '/VmHWM/ {most = $2} /VmRSS/ {print $2 " kB of memory, " most " kB at most"}' "/proc/$server/status")"
   kill "$server"; wait "$server" 2>/dev/null || true
   rm -f "$log"
 }
