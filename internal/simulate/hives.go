@@ -23,6 +23,7 @@ func (r *run) beatHives(ctx context.Context, part int) error {
 	}
 	hives := make([]int, 0, batch)
 	beats := make([]*client.HeartbeatInput, 0, batch)
+	var due time.Time
 	for round := r.began; ; round = round.Add(r.cfg.Interval) {
 		if late := time.Since(round); late > r.cfg.Interval {
 			missed := int64(late / r.cfg.Interval)
@@ -30,8 +31,8 @@ func (r *run) beatHives(ctx context.Context, part int) error {
 			r.beats.missed.Add(missed * int64((r.fleet.Len()-part+r.cfg.Senders-1)/r.cfg.Senders))
 		}
 		for i := part; i < r.fleet.Len(); i += r.cfg.Senders {
-			due := round.Add(time.Duration(i) * spacing)
-			if len(beats) == 0 || batch == 1 {
+			if len(beats) == 0 { // A batch is due when its first one is.
+				due = round.Add(time.Duration(i) * spacing)
 				if err := until(ctx, due); err != nil {
 					return nil
 				}
@@ -51,7 +52,7 @@ func (r *run) beatHives(ctx context.Context, part int) error {
 	}
 }
 
-// sendBeats sends, and measures from when the last one was due, so that a server which is late once does not look good.
+// sendBeats sends, and measures from when they were due, so that a server which is late once does not look good.
 func (r *run) sendBeats(ctx context.Context, out sender, due time.Time, hives []int, beats []*client.HeartbeatInput) {
 	refused, err := out.send(ctx, hives, beats)
 	switch {

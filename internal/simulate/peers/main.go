@@ -1,4 +1,4 @@
-// Peers measures Waggle beside three other ways to the same end, in one run: the same schema on a stock gqlgen server with a
+// Peers measures Waggle beside three other ways to the same end, in one run: the same schema on what gqlgen makes of it, with a
 // map under a lock, plain net/http with encoding/json over the same index, and etcd, with heartbeats as puts and dashboards as watches.
 // Each server runs in a process of its own with one core; the load comes from another. `make bench-peers` runs it.
 //
