@@ -163,7 +163,7 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	if s.Demo != 0 {
 		group.Go(func() error {
-			_, err := simulate.Run(ctx, simulate.Config{Server: here, Fleet: simulate.FleetConfig{Hives: s.Demo}})
+			_, err := simulate.Run(ctx, simulate.Config{Server: here, Fleet: simulate.FleetConfig{Hives: s.Demo, Trouble: 1}})
 			return err
 		})
 	}
