@@ -39,7 +39,8 @@ run "heartbeats one by one, as many as go" --hives 1000 --workers 8 --trouble 0 
 run "heartbeats in batches, as many as go" --hives 1000 --workers 8 --trouble 0 --interval 10ms --door batch
 run "heartbeats on rbee's wire, as many as go" --hives 1000 --workers 8 --trouble 0 --interval 10ms --door legacy
 run "10,000 hives of 8 workers, once a second, in batches" --hives 10000 --workers 8 --trouble 0 --door batch
-run "schedulers beside 1,000 dashboards and 20 heartbeats a second" --hives 20 --workers 8 --trouble 0 --subscribers 1000 --schedulers 4
-run "5,000 dashboards and 100 heartbeats a second" --hives 100 --workers 8 --trouble 0 --subscribers 5000
-run "10,000 dashboards that see nothing happen" --hives 1 --workers 1 --trouble 0 --interval 60s --subscribers 10000
+# A dashboard of simulate is told the fleet's summary ten times a second.
+run "schedulers beside 1,000 dashboards" --hives 20 --workers 8 --trouble 0 --subscribers 1000 --schedulers 4
+run "5,000 dashboards" --hives 100 --workers 8 --trouble 0 --subscribers 5000
+run "10,000 dashboards" --hives 1 --workers 1 --trouble 0 --interval 60s --subscribers 10000
 run "a mirror of 80,000 workers beside 10,000 hives" --hives 10000 --workers 8 --trouble 0 --door batch --mirrors 1
