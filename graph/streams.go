@@ -39,8 +39,9 @@ type mapPainter struct {
 	filter   *registry.WorkerFilter
 	interval time.Duration
 
-	drawn  *registry.FleetMap // what members hold
-	sentAt time.Time
+	drawn   *registry.FleetMap // what members hold
+	drawnAt time.Time
+	sentAt  time.Time
 }
 
 func (p *mapPainter) run(ctx context.Context) {
@@ -60,7 +61,7 @@ func (p *mapPainter) run(ctx context.Context) {
 		case <-timer.C:
 			ok = p.send()
 		case <-changed:
-			timer.Reset(time.Until(p.sentAt.Add(p.interval)))
+			timer.Reset(time.Until(p.drawnAt.Add(p.interval))) // drawing is what costs, whether or not anything is seen to change
 			select {
 			case <-ctx.Done():
 				return
@@ -78,6 +79,7 @@ func (p *mapPainter) run(ctx context.Context) {
 
 func (p *mapPainter) draw() *registry.FleetMap {
 	before := p.drawn
+	p.drawnAt = time.Now()
 	p.drawn, _ = p.reg.Snapshot().FleetMap(p.metric, p.filter) // the filter was checked
 	return before
 }
