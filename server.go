@@ -155,6 +155,7 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return unlessDone(ctx, reg.Run(ctx)) })
 	group.Go(func() error { return unlessDone(ctx, door.Run(ctx)) })
+	group.Go(func() error { logConflicts(ctx, reg, log.With("component", "registry")); return nil })
 	group.Go(func() error { return server.Serve(ctx, listener) })
 	here := "http://" + listener.Addr().String()
 	log.Info("waggle is up", "page", here+"/", "playground", here+"/playground/", "graphql", here+"/graphql")
@@ -168,6 +169,29 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 		})
 	}
 	return group.Wait()
+}
+
+// logConflicts tells the operator, too, when two agents claim one hive; the registry records that once for each pair.
+func logConflicts(ctx context.Context, reg *registry.TelemetryRegistry, log *slog.Logger) {
+	events := reg.Events()
+	seen := events.Last()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-events.Appended(seen):
+		}
+		last := events.Last()
+		err := events.After(seen, last, func(e registry.Event) {
+			if e.Kind == registry.HiveConflict {
+				log.Warn("two agents claim one hive id", "hive", e.HiveID, "kept_by", "the one that took over last")
+			}
+		})
+		if err != nil {
+			log.Warn("more happened than the event log holds; a conflict may have gone unlogged")
+		}
+		seen = last
+	}
 }
 
 // unlessDone forgets the error of what only ended because it was told to.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,10 +19,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
+
+	"waggle/registry"
 )
 
 // program is the real binary, serving on a port of its own.
@@ -298,6 +302,31 @@ func TestAKilledServerHasItsHivesBackWithTheirNextHeartbeat(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("it was back after %s, want at most 2 s", took)
 	}
+}
+
+func TestTwoAgentsWithOneIdAreLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := registry.New(registry.Config{})
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			logConflicts(ctx, reg, slog.New(slog.NewTextHandler(&log, nil)))
+			close(ended)
+		}()
+		synctest.Wait()
+		for _, incarnation := range []string{"first", "second", "first", "first", "second"} {
+			if _, err := reg.Apply(&registry.Heartbeat{Hive: registry.HiveReport{ID: "gpu-1", Hostname: "a"}, Incarnation: incarnation}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		cancel()
+		<-ended
+		if n := strings.Count(log.String(), "two agents claim one hive id"); n != 1 || !strings.Contains(log.String(), "hive=gpu-1") {
+			t.Errorf("logged %d times, want once for gpu-1: %s", n, log.String())
+		}
+	})
 }
 
 // TestREADME runs every command block of the README that talks to the server, and compares its answer with the one that is shown.
