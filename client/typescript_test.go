@@ -18,7 +18,7 @@ func TestTheExampleInTypeScript(t *testing.T) {
 		t.Skip("installs packages")
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
-		t.Skip("npm is not installed")
+		missing(t, "npm")
 	}
 	// In a copy, so that nothing which is made here can be mistaken for sources. The schema lies where the example looks for it.
 	root := t.TempDir()

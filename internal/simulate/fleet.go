@@ -44,9 +44,6 @@ func NewFleet(cfg FleetConfig) *Fleet {
 // Len returns how many hives there are.
 func (f *Fleet) Len() int { return len(f.hives) }
 
-// ID returns the id of the hive with this number, from 0.
-func (f *Fleet) ID(i int) string { return f.hives[i].report.Id }
-
 // Beat lets one second pass for a hive and returns what it reports then; nil when it is silent. Nothing keeps what it
 // returns.
 func (f *Fleet) Beat(i int, now time.Time) *client.HeartbeatInput { return f.hives[i].beat(now) }
