@@ -6520,7 +6520,7 @@ func (ec *executionContext) _Worker_activitySince(ctx context.Context, field gra
 			return ec.fieldContext_Worker_activitySince(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ActivitySince, nil
+			return obj.ActivitySince(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
@@ -6531,7 +6531,7 @@ func (ec *executionContext) _Worker_activitySince(ctx context.Context, field gra
 	)
 }
 func (ec *executionContext) fieldContext_Worker_activitySince(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Worker", field, false, false, "DateTime")
+	return graphql.NewScalarFieldContext("Worker", field, true, false, "DateTime")
 }
 
 func (ec *executionContext) _Worker_liveness(ctx context.Context, field graphql.CollectedField, obj *registry.Worker) (ret graphql.Marshaler) {
@@ -6897,7 +6897,7 @@ func (ec *executionContext) _Worker_revision(ctx context.Context, field graphql.
 			return ec.fieldContext_Worker_revision(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Revision, nil
+			return obj.Revision(), nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v registry.Revision) graphql.Marshaler {
@@ -6908,7 +6908,7 @@ func (ec *executionContext) _Worker_revision(ctx context.Context, field graphql.
 	)
 }
 func (ec *executionContext) fieldContext_Worker_revision(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Worker", field, false, false, "Revision")
+	return graphql.NewScalarFieldContext("Worker", field, true, false, "Revision")
 }
 
 func (ec *executionContext) _WorkerCounts_total(ctx context.Context, field graphql.CollectedField, obj *registry.WorkerCounts) (ret graphql.Marshaler) {

@@ -185,7 +185,7 @@ func (s *selection) workerChanged(old, now *registry.Worker) bool {
 		return false
 	}
 	return registry.DiffWorker(old, now)&s.fields != 0 ||
-		s.fields&registry.WorkerRevision != 0 && old.Revision != now.Revision ||
+		s.fields&registry.WorkerRevision != 0 && old.Revision() != now.Revision() ||
 		s.hive != nil && s.hive.hiveChanged(old.Hive, now.Hive)
 }
 

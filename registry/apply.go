@@ -19,11 +19,13 @@ func (reg *TelemetryRegistry) Apply(hb *Heartbeat) (Terms, error) {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	warnings, invalid := check(hb, reg.cfg.MaxWorkers)
+	digest := hb.digest(reg.seed)
 
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	st := reg.hives[hb.Hive.ID]
+	profilesKnown := st != nil && st.digest == digest
+	order, warnings, invalid := check(hb, reg.cfg.MaxWorkers, profilesKnown)
 	if invalid == nil && st == nil && len(reg.hives) >= reg.cfg.MaxHives {
 		invalid = &InvalidError{"hive.id", fmt.Sprintf("the registry holds %d hives, as many as it may; remove some, or raise the limit", len(reg.hives))}
 	}
@@ -39,7 +41,12 @@ func (reg *TelemetryRegistry) Apply(hb *Heartbeat) (Terms, error) {
 	}
 	switch outcome {
 	case Accepted:
-		reg.accept(st, hb, now)
+		if profilesKnown {
+			reg.accept(st, hb, nil, now)
+		} else {
+			st.digest, st.order = digest, order
+			reg.accept(st, hb, newProfiles(hb.Hive.ID, hb.Hive.Hostname, hb.Workers, order), now)
+		}
 		if !st.conflictAt.IsZero() && now.Sub(st.conflictAt) < conflictWarned {
 			warnings = slices.Insert(warnings, 0, "hive.id: another agent that was replaced by this one still sends heartbeats with this id")
 		}
@@ -64,8 +71,8 @@ func (reg *TelemetryRegistry) terms(outcome Outcome, hb *Heartbeat, warnings []s
 	}
 }
 
-// accept makes a heartbeat the truth. The caller holds mu.
-func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, now time.Time) {
+// accept makes a heartbeat the truth. Profiles are those of its workers; nil: the same as before. The caller holds mu.
+func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []WorkerProfile, now time.Time) {
 	old := st.hive
 	if now.Before(st.heard) {
 		now = st.heard // two heartbeats overtook each other on their way here
@@ -77,7 +84,8 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, now time.Time
 	}
 	st.heard, st.follows = now, true
 	hive := newHive(old, hb, now, st.cadence.estimate())
-	change := settle(old, hive, reg.nextRevision())
+	hive.work(old, profiles, hb.Workers, st.order)
+	change := settle(old, hive, reg.nextRevision(), now)
 	st.hive = hive
 	if old == nil {
 		reg.hives[hive.ID] = st
@@ -88,7 +96,7 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, now time.Time
 	if old == nil || change.Hive&(HiveLiveness|HiveHealth|HiveWorkerSet) != 0 || anyWorkerChanged(change.Workers, WorkerPID|WorkerModel) {
 		events = eventsOf(old, hive)
 	}
-	reg.publish(old, hive, change, now, events...)
+	reg.publish(st, old, hive, change, now, events...)
 }
 
 func anyWorkerChanged(changes []WorkerChange, fields Fields) bool {
@@ -114,126 +122,98 @@ func (reg *TelemetryRegistry) conflict(st *hiveState, hb *Heartbeat, now time.Ti
 // amend replaces a hive's record by one that differs in what edit does. The caller holds mu.
 func (reg *TelemetryRegistry) amend(st *hiveState, now time.Time, edit func(*Hive), events ...Event) *Hive {
 	old := st.hive
-	hive := *old
-	edit(&hive)
-	workers := make([]Worker, len(old.Workers))
-	hive.Workers = make([]*Worker, len(old.Workers))
-	for i, w := range old.Workers {
-		workers[i] = *w
-		workers[i].Hive = &hive
-		hive.Workers[i] = &workers[i]
-	}
+	hive, records := newRecord(len(old.Workers))
+	workers := hive.Workers
+	*hive = *old
+	hive.Workers = workers
+	edit(hive)
 	hive.decideAvailable()
-	for i := range workers {
-		workers[i].settleTelemetry(old.Workers[i], now)
+	for i, w := range old.Workers {
+		records[i] = *w
+		records[i].Hive = hive
 	}
-	change := settle(old, &hive, reg.nextRevision())
-	st.hive = &hive
-	reg.publish(old, &hive, change, now, events...)
-	return &hive
+	change := settle(old, hive, reg.nextRevision(), now)
+	st.hive = hive
+	reg.publish(st, old, hive, change, now, events...)
+	return hive
 }
 
 // newHive makes a hive's record of a heartbeat and the record before it, which may be nil.
 func newHive(old *Hive, hb *Heartbeat, now time.Time, cadence time.Duration) *Hive {
 	r := &hb.Hive
-	hive := &Hive{
-		ID: r.ID, Hostname: r.Hostname, Port: r.Port, Version: r.Version,
-		OperationalStatus: r.OperationalStatus,
-		Health:            Health{r.HealthStatus, r.HealthReason},
-		Liveness:          Online,
-		Devices:           hb.Devices,
-		FirstSeenAt:       now, LastSeenAt: now,
-		ClockSkewMS: skewMS(hb.SentAt, now),
-	}
+	hive, _ := newRecord(len(hb.Workers))
+	hive.ID, hive.Hostname, hive.Port, hive.Version = r.ID, r.Hostname, r.Port, r.Version
+	hive.OperationalStatus, hive.Health, hive.Liveness = r.OperationalStatus, Health{r.HealthStatus, r.HealthReason}, Online
+	hive.Devices = hb.Devices
+	hive.FirstSeenAt, hive.LastSeenAt = now, now
+	hive.ClockSkewMS = skewMS(hb.SentAt, now)
 	if old != nil {
 		hive.ID, hive.FirstSeenAt, hive.Cordoned = old.ID, old.FirstSeenAt, old.Cordoned
 		if cadence > 0 {
 			hive.HeartbeatIntervalMS = Int(int32(min(cadence.Milliseconds(), math.MaxInt32)))
 		}
-		if hb.Devices == nil {
+		if hb.Devices == nil || sameDevices(old.Devices, hb.Devices) {
 			hive.Devices = old.Devices
+		}
+		// The same texts, but in memory that is there anyway.
+		if hive.Hostname == old.Hostname {
+			hive.Hostname = old.Hostname
+		}
+		if hive.Version == old.Version {
+			hive.Version = old.Version
 		}
 	}
 	if hive.Devices == nil {
 		hive.Devices = []Device{}
 	}
 	hive.decideAvailable()
-	hive.newWorkers(old, hb.Workers, now)
 	return hive
 }
 
-// newWorkers makes the records of the workers reported, sorted by group and instance, in one piece of memory. Strings are
-// shared with the records before them, so a steady fleet makes none.
-func (h *Hive) newWorkers(old *Hive, reports []WorkerReport, now time.Time) {
-	workers := make([]Worker, len(reports))
-	h.Workers = make([]*Worker, len(reports))
-	before := workersOf(old)
-	for i := range reports {
-		r, w := &reports[i], &workers[i]
-		h.Workers[i] = w
-		w.HiveID, w.Hive = h.ID, h
-		w.PID, w.Model, w.Telemetry = r.PID, r.Model, r.Telemetry
-
-		for len(before) > 0 && (before[0].Group < r.Group || before[0].Group == r.Group && before[0].Instance < r.Instance) {
-			before = before[1:]
-		}
-		var was *Worker
-		if len(before) > 0 && before[0].Group == r.Group && before[0].Instance == r.Instance {
-			was = before[0]
-			w.ID, w.Group, w.Instance = was.ID, was.Group, was.Instance
-			if was.Model == w.Model {
-				w.Model = was.Model
-			}
+// work fills the records of a hive's workers from reports, taken in this order. Profiles are those of the workers; nil: those of the old record.
+func (h *Hive) work(old *Hive, profiles []WorkerProfile, reports []WorkerReport, order []int32) {
+	for i, w := range h.Workers {
+		if profiles == nil {
+			w.WorkerProfile = old.Workers[i].WorkerProfile
 		} else {
-			w.ID, w.Group, w.Instance = h.ID+"/"+r.Group+"/"+r.Instance, r.Group, r.Instance
+			w.WorkerProfile = &profiles[i]
 		}
-		w.reported = r.Endpoint
-		if was != nil && was.reported == r.Endpoint && was.Hive.Hostname == h.Hostname {
-			w.reported, w.Endpoint = was.reported, was.Endpoint
-		} else {
-			w.Endpoint = endpointOf(string(r.Endpoint), h.Hostname)
-		}
-		w.settleTelemetry(was, now)
+		w.Telemetry = reports[position(order, i)].Telemetry
 	}
 }
 
-// settleTelemetry fills what follows from a worker's figures and its hive.
-func (w *Worker) settleTelemetry(was *Worker, now time.Time) {
-	w.Activity = activityOf(&w.Telemetry, w.Hive.Liveness)
-	w.VRAMFreeMB = freeVRAM(&w.Telemetry, w.Hive.Liveness)
-	w.ActivitySince = now
-	if was != nil && was.Activity == w.Activity {
-		w.ActivitySince = was.ActivitySince
-	}
-}
-
-// settle finishes a record: what changed since the one before it, the revisions that follow from that, and its sums.
-func settle(old, hive *Hive, rev Revision) Change {
+// settle finishes a record: what follows from its figures, what changed since the record before it, the revisions that follow from that,
+// and its sums.
+func settle(old, hive *Hive, rev Revision, now time.Time) Change {
 	change := Change{HiveID: hive.ID, Hive: AllFields}
 	if old != nil {
 		change.Hive = DiffHive(old, hive)
 		change.Workers = make([]WorkerChange, 0, len(hive.Workers))
 	}
+	var changed Fields // of any worker
 	EachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
-		switch {
-		case is == nil:
-			change.Workers = append(change.Workers, WorkerChange{was.ID, AllFields, true})
+		if is == nil {
+			change.Workers = append(change.Workers, WorkerChange{was.WorkerProfile, AllFields, true})
 			change.Hive |= HiveWorkerSet
-		case was == nil:
-			is.Revision = rev
-			change.Workers = append(change.Workers, WorkerChange{is.ID, AllFields, false})
-			change.Hive |= HiveWorkerSet
-		default:
-			f := DiffWorker(was, is)
-			is.Revision = was.Revision
-			if f&^WorkerLastSeenAt != 0 {
-				is.Revision = rev
-				f |= WorkerRevision
-			}
-			if f != 0 {
-				change.Workers = append(change.Workers, WorkerChange{is.ID, f, false})
-			}
+			return
 		}
+		is.settleTelemetry(was, now)
+		if was == nil {
+			is.revision = rev.Counter
+			change.Workers = append(change.Workers, WorkerChange{is.WorkerProfile, AllFields, false})
+			change.Hive |= HiveWorkerSet
+			return
+		}
+		f := DiffWorker(was, is)
+		is.revision = was.revision
+		if f&^WorkerLastSeenAt != 0 {
+			is.revision = rev.Counter
+			f |= WorkerRevision
+		}
+		if f != 0 {
+			change.Workers = append(change.Workers, WorkerChange{is.WorkerProfile, f, false})
+		}
+		changed |= f
 	})
 	hive.Revision = rev
 	if old != nil {
@@ -243,6 +223,16 @@ func settle(old, hive *Hive, rev Revision) Change {
 			change.Hive |= HiveRevision
 		}
 	}
-	hive.sumUp()
+	if old != nil && change.Hive&hiveSums == 0 && changed&workerSums == 0 {
+		hive.total, hive.offer, hive.models = old.total, old.offer, old.models
+	} else {
+		hive.sumUp(old)
+	}
 	return change
 }
+
+// The fields from which sums follow.
+const (
+	hiveSums   = HiveLiveness | HiveAvailable | HiveDevices | HiveWorkerSet
+	workerSums = WorkerModel | WorkerActivity | WorkerLiveness | WorkerAvailable | WorkerVRAMUsed | WorkerVRAMTotal | WorkerVRAMFree | WorkerRequestsQueued
+)

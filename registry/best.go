@@ -20,7 +20,7 @@ func (s *Snapshot) BestWorker(model string, minFreeMB int32) *Worker {
 	return f.pick(m.byHive.root, best, int32(uint64(m.turn.Add(1)-1)%uint64(equals)))
 }
 
-type offerNode = treeNode[offer, offer]
+type offerNode = treeNode[*offer, offer]
 
 // rankFinder searches the index of a model for candidates by rank. It descends only where an offer says that there is one.
 type rankFinder struct {
@@ -30,8 +30,8 @@ type rankFinder struct {
 
 // best returns the lowest rank among candidates with so much free memory, if it is below the bound; else the bound.
 func (f rankFinder) best(n *offerNode, minFreeMB int32, bound uint64) uint64 {
-	for _, kid := range n.kids {
-		if betterRank(kid.total, minFreeMB, bound) {
+	for _, kid := range n.children() {
+		if betterRank(&kid.total, minFreeMB, bound) {
 			if freeOfRank(kid.total.best) >= minFreeMB {
 				bound = kid.total.best
 			} else { // the least loaded there have too little memory: look closer
@@ -39,11 +39,11 @@ func (f rankFinder) best(n *offerNode, minFreeMB int32, bound uint64) uint64 {
 			}
 		}
 	}
-	for i, o := range n.vals {
+	for i, o := range n.values() {
 		if !betterRank(o, minFreeMB, bound) {
 			continue
 		}
-		for _, w := range f.snap.Hive(n.keys[i]).Workers {
+		for _, w := range f.snap.Hive(n.keys.all[i]).Workers {
 			if rank := rankOf(w); w.Model == f.model && rank < bound && freeOfRank(rank) >= minFreeMB {
 				bound = rank
 			}
@@ -52,26 +52,26 @@ func (f rankFinder) best(n *offerNode, minFreeMB int32, bound uint64) uint64 {
 	return bound
 }
 
-func betterRank(o offer, minFreeMB int32, bound uint64) bool {
+func betterRank(o *offer, minFreeMB int32, bound uint64) bool {
 	return o.best < bound && o.candidateFree >= minFreeMB
 }
 
 // count counts the candidates of exactly this rank.
 func (f rankFinder) count(n *offerNode, rank uint64) int32 {
 	if n.total.best >= rank {
-		return countBest(n.total, rank)
+		return countBest(&n.total, rank)
 	}
 	count := int32(0)
-	for _, kid := range n.kids {
+	for _, kid := range n.children() {
 		count += f.count(kid, rank)
 	}
-	for i, o := range n.vals {
-		count += f.countHive(n.keys[i], o, rank)
+	for i, o := range n.values() {
+		count += f.countHive(n.keys.all[i], o, rank)
 	}
 	return count
 }
 
-func (f rankFinder) countHive(hiveID string, o offer, rank uint64) int32 {
+func (f rankFinder) countHive(hiveID string, o *offer, rank uint64) int32 {
 	if o.best >= rank {
 		return countBest(o, rank)
 	}
@@ -84,7 +84,7 @@ func (f rankFinder) countHive(hiveID string, o offer, rank uint64) int32 {
 	return count
 }
 
-func countBest(o offer, rank uint64) int32 {
+func countBest(o *offer, rank uint64) int32 {
 	if o.best == rank {
 		return o.bestCount
 	}
@@ -93,20 +93,20 @@ func countBest(o offer, rank uint64) int32 {
 
 // pick returns the candidate of exactly this rank that has skip others before it.
 func (f rankFinder) pick(n *offerNode, rank uint64, skip int32) *Worker {
-	for _, kid := range n.kids {
+	for _, kid := range n.children() {
 		count := f.count(kid, rank)
 		if skip < count {
 			return f.pick(kid, rank, skip)
 		}
 		skip -= count
 	}
-	for i, o := range n.vals {
-		count := f.countHive(n.keys[i], o, rank)
+	for i, o := range n.values() {
+		count := f.countHive(n.keys.all[i], o, rank)
 		if skip >= count {
 			skip -= count
 			continue
 		}
-		for _, w := range f.snap.Hive(n.keys[i]).Workers {
+		for _, w := range f.snap.Hive(n.keys.all[i]).Workers {
 			if w.Model != f.model || rankOf(w) != rank {
 				continue
 			}

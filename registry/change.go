@@ -59,9 +59,9 @@ type Change struct {
 
 // WorkerChange is what one revision changed of one worker.
 type WorkerChange struct {
-	ID      string
-	Changed Fields // AllFields: the worker is new, or gone
-	Gone    bool
+	*WorkerProfile        // after the change; before it when the worker is gone
+	Changed        Fields // AllFields: the worker is new, or gone
+	Gone           bool
 }
 
 // DiffHive returns which fields of two records of a hive differ, but for its workers.
@@ -98,11 +98,13 @@ func DiffWorker(old, w *Worker) Fields {
 		f |= when(old.RequestsRunning != w.RequestsRunning, WorkerRequestsRunning)
 		f |= when(old.RequestsQueued != w.RequestsQueued, WorkerRequestsQueued)
 	}
-	f |= when(old.PID != w.PID, WorkerPID)
-	f |= when(old.Model != w.Model, WorkerModel)
-	f |= when(old.Endpoint != w.Endpoint, WorkerEndpoint)
+	if old.WorkerProfile != w.WorkerProfile {
+		f |= when(old.PID != w.PID, WorkerPID)
+		f |= when(old.Model != w.Model, WorkerModel)
+		f |= when(old.Endpoint != w.Endpoint, WorkerEndpoint)
+	}
 	f |= when(old.Activity != w.Activity, WorkerActivity)
-	f |= when(old.ActivitySince != w.ActivitySince, WorkerActivitySince)
+	f |= when(old.activitySince != w.activitySince, WorkerActivitySince)
 	f |= when(old.VRAMFreeMB != w.VRAMFreeMB, WorkerVRAMFree)
 	f |= when(old.Hive.Liveness != w.Hive.Liveness, WorkerLiveness)
 	f |= when(old.Hive.Available != w.Hive.Available, WorkerAvailable)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"time"
 )
 
 // registryCopy is kept right by nothing but the log of changes, taking over only the fields that it says have changed: one
@@ -9,12 +10,12 @@ import (
 type registryCopy struct {
 	counter uint64
 	hives   map[string]Hive // Workers not kept
-	workers map[string]Worker
+	workers map[string]copiedWorker
 	living  map[string]Hive // of each worker: what it shows of its hive
 }
 
 func newRegistryCopy() *registryCopy {
-	return &registryCopy{hives: map[string]Hive{}, workers: map[string]Worker{}, living: map[string]Hive{}}
+	return &registryCopy{hives: map[string]Hive{}, workers: map[string]copiedWorker{}, living: map[string]Hive{}}
 }
 
 func (c *registryCopy) follow(reg *TelemetryRegistry) error {
@@ -70,13 +71,23 @@ func patchHive(old Hive, h *Hive, f Fields) Hive {
 	return old
 }
 
-func patchWorker(old Worker, living Hive, w *Worker, f Fields) (Worker, Hive) {
+// copiedWorker is a worker that shares nothing with the registry.
+type copiedWorker struct {
+	WorkerProfile
+	Telemetry
+	Activity      Activity
+	ActivitySince time.Time
+	VRAMFreeMB    OptInt
+	Revision      Revision
+}
+
+func patchWorker(old copiedWorker, living Hive, w *Worker, f Fields) (copiedWorker, Hive) {
 	old.ID, old.HiveID, old.Group, old.Instance = w.ID, w.HiveID, w.Group, w.Instance
 	take(&old.PID, w.PID, f, WorkerPID)
 	take(&old.Model, w.Model, f, WorkerModel)
 	take(&old.Endpoint, w.Endpoint, f, WorkerEndpoint)
 	take(&old.Activity, w.Activity, f, WorkerActivity)
-	take(&old.ActivitySince, w.ActivitySince, f, WorkerActivitySince)
+	take(&old.ActivitySince, w.ActivitySince(), f, WorkerActivitySince)
 	take(&old.GPUUtilizationPercent, w.GPUUtilizationPercent, f, WorkerGPUUtilization)
 	take(&old.VRAMUsedMB, w.VRAMUsedMB, f, WorkerVRAMUsed)
 	take(&old.VRAMTotalMB, w.VRAMTotalMB, f, WorkerVRAMTotal)
@@ -88,7 +99,7 @@ func patchWorker(old Worker, living Hive, w *Worker, f Fields) (Worker, Hive) {
 	take(&old.UptimeSeconds, w.UptimeSeconds, f, WorkerUptime)
 	take(&old.RequestsRunning, w.RequestsRunning, f, WorkerRequestsRunning)
 	take(&old.RequestsQueued, w.RequestsQueued, f, WorkerRequestsQueued)
-	take(&old.Revision, w.Revision, f, WorkerRevision)
+	take(&old.Revision, w.Revision(), f, WorkerRevision)
 	take(&living.Liveness, w.Liveness(), f, WorkerLiveness)
 	take(&living.Available, w.Available(), f, WorkerAvailable)
 	take(&living.LastSeenAt, w.LastSeenAt(), f, WorkerLastSeenAt)
@@ -114,7 +125,7 @@ func (c *registryCopy) differs(snap *Snapshot) error {
 		for _, w := range h.Workers {
 			workers++
 			got, living := c.workers[w.ID], c.living[w.ID]
-			want, wantLiving := patchWorker(Worker{}, Hive{}, w, AllFields)
+			want, wantLiving := patchWorker(copiedWorker{}, Hive{}, w, AllFields)
 			if got != want || fmt.Sprintf("%+v", living) != fmt.Sprintf("%+v", wantLiving) {
 				return fmt.Errorf("the copy has worker\n%+v\n%+v, the snapshot\n%+v\n%+v", got, living, want, wantLiving)
 			}

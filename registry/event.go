@@ -104,6 +104,12 @@ func workersOf(h *Hive) []*Worker {
 
 // EachPair calls visit for every worker of either list, both sorted by group and instance; the one that is missing is nil.
 func EachPair(old, now []*Worker, visit func(was, is *Worker)) {
+	if len(old) == len(now) && len(now) > 0 && old[0].WorkerProfile == now[0].WorkerProfile { // profiles come by the roster
+		for i := range now {
+			visit(old[i], now[i])
+		}
+		return
+	}
 	for len(old) > 0 || len(now) > 0 {
 		switch {
 		case len(now) == 0:

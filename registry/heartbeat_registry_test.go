@@ -27,10 +27,10 @@ func names(bees iter.Seq[bee]) []string {
 	return all
 }
 
-func bees(all ...bee) HeartbeatRegistry[bee] {
-	var r HeartbeatRegistry[bee]
+func bees(all ...bee) *HeartbeatRegistry[bee] {
+	r := &HeartbeatRegistry[bee]{}
 	for _, b := range all {
-		r = r.Update(b)
+		r.Update(b)
 	}
 	return r
 }
@@ -42,7 +42,7 @@ func TestHeartbeatRegistryListsByIDAndCounts(t *testing.T) {
 		bee{"b", true, false},
 		bee{"a", false, false},
 		bee{"e", true, true},
-	)
+	).Snapshot()
 	for name, c := range map[string]struct {
 		got   iter.Seq[bee]
 		count int
@@ -65,8 +65,10 @@ func TestHeartbeatRegistryListsByIDAndCounts(t *testing.T) {
 }
 
 func TestHeartbeatRegistryUpdateTakesThePlaceOfTheSameID(t *testing.T) {
-	before := bees(bee{"a", true, true}, bee{"b", true, true})
-	after := before.Update(bee{"a", false, false})
+	r := bees(bee{"a", true, true}, bee{"b", true, true})
+	before := r.Snapshot()
+	r.Update(bee{"a", false, false})
+	after := r.Snapshot()
 	if b, ok := after.Get("a"); !ok || b.recent {
 		t.Errorf("get: %v, %v", b, ok)
 	}
@@ -74,32 +76,35 @@ func TestHeartbeatRegistryUpdateTakesThePlaceOfTheSameID(t *testing.T) {
 		t.Errorf("counts %d, %d, %d; want 2, 1, 1", after.CountTotal(), after.CountOnline(), after.CountAvailable())
 	}
 	if b, _ := before.Get("a"); !b.recent || before.CountOnline() != 2 {
-		t.Error("an earlier registry changed")
+		t.Error("an earlier snapshot changed")
 	}
 }
 
 func TestHeartbeatRegistryRemove(t *testing.T) {
-	before := bees(bee{"a", true, true})
-	after, was := before.Remove("a")
+	r := bees(bee{"a", true, true})
+	before := r.Snapshot()
+	was := r.Remove("a")
+	after := r.Snapshot()
 	if _, there := after.Get("a"); !was || there || after.CountTotal() != 0 {
 		t.Errorf("removed: %v, still there: %v, total %d", was, there, after.CountTotal())
 	}
-	if _, was := after.Remove("a"); was {
+	if r.Remove("a") {
 		t.Error("removed twice")
 	}
 	if _, there := before.Get("a"); !there {
-		t.Error("an earlier registry changed")
+		t.Error("an earlier snapshot changed")
 	}
-	var zero HeartbeatRegistry[bee]
+	var zero HeartbeatSnapshot[bee]
 	if _, ok := zero.Get("a"); ok || zero.CountTotal() != 0 || names(zero.All()) != nil {
-		t.Error("the zero registry is not empty")
+		t.Error("the zero snapshot is not empty")
 	}
 }
 
 func TestHeartbeatRegistryCleanupAsksOnlyForTheSilent(t *testing.T) {
 	r := bees(bee{"a", true, true}, bee{"b", false, false}, bee{"c", false, true}, bee{"d", false, false}, bee{"e", true, false})
 	var asked []string
-	after, gone := r.Cleanup(func(b bee) bool {
+	before := r.Snapshot()
+	gone := r.Cleanup(func(b bee) bool {
 		asked = append(asked, b.name)
 		return b.name != "c"
 	})
@@ -109,10 +114,10 @@ func TestHeartbeatRegistryCleanupAsksOnlyForTheSilent(t *testing.T) {
 	if got := names(slices.Values(gone)); !slices.Equal(got, []string{"b", "d"}) {
 		t.Errorf("gone: %v, want b and d", got)
 	}
-	if got := names(after.All()); !slices.Equal(got, []string{"a", "c", "e"}) {
+	if got := names(r.Snapshot().All()); !slices.Equal(got, []string{"a", "c", "e"}) {
 		t.Errorf("left: %v, want a, c and e", got)
 	}
-	if r.CountTotal() != 5 {
-		t.Error("an earlier registry changed")
+	if before.CountTotal() != 5 {
+		t.Error("an earlier snapshot changed")
 	}
 }

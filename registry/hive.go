@@ -96,7 +96,8 @@ type Hive struct {
 	ClockSkewMS         OptInt    // sender minus receiver, for display only
 	Revision            Revision  // of the last change to anything but LastSeenAt
 
-	all    part   // what its workers bring to the index
+	total  tally  // what it and its workers bring to the index
+	offer  *offer // the same, for a search
 	models []part // what those with one model bring to the model's index
 }
 

@@ -11,18 +11,22 @@ const replacedRemembered = 8
 // hiveState is what writers keep of a hive beside its public record.
 type hiveState struct {
 	hive    *Hive
+	digest  uint64  // of the heartbeat that the profiles of the hive's workers were made of
+	order   []int32 // of its reports, see sortedOrder
+	place   heartbeatPlace[hiveItem]
+	seats   seats
 	heard   time.Time // when the last accepted heartbeat came
 	cadence cadence
 	follows bool // the next heartbeat follows one of the same agent, or of one restarted in time: the interval between tells the cadence
+
+	deadline time.Time // when the liveness may have to change
+	position int       // in the deadline queue
 
 	incarnation string
 	sequence    OptInt
 	replaced    []string  // incarnations that lost this id, newest last
 	conflictAt  time.Time // when one of them was last heard
 	conflicts   []string  // those already reported as an event
-
-	deadline time.Time // when the liveness may have to change
-	position int       // in the deadline queue
 }
 
 // admit decides whether a heartbeat is the next one of its hive, and remembers its place if it is.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -73,7 +74,7 @@ func noOffer() offer {
 	return offer{best: noRank, free: -1, idleFree: -1, availableFree: -1, candidateFree: -1}
 }
 
-func (o offer) sum() offer { return o }
+func (o *offer) sum() offer { return *o }
 
 func (o offer) plus(p offer) offer {
 	o.free = max(o.free, p.free)
@@ -81,39 +82,61 @@ func (o offer) plus(p offer) offer {
 	o.availableFree = max(o.availableFree, p.availableFree)
 	o.candidateFree = max(o.candidateFree, p.candidateFree)
 	o.has |= p.has
-	switch {
-	case p.best < o.best:
-		o.best, o.bestCount = p.best, p.bestCount
-	case p.best == o.best:
-		o.bestCount += p.bestCount
-	}
+	o.rank(p.best, p.bestCount)
 	return o
+}
+
+// rank adds so many candidates of a rank.
+func (o *offer) rank(rank uint64, count int32) {
+	switch {
+	case rank < o.best:
+		o.best, o.bestCount = rank, count
+	case rank == o.best:
+		o.bestCount += count
+	}
+}
+
+// swap cannot tell when the part was the best in something, and is so no more.
+func (o offer) swap(was, is offer) (offer, bool) {
+	if was.has&^is.has != 0 || was.free == o.free && is.free < o.free || was.idleFree == o.idleFree && is.idleFree < o.idleFree ||
+		was.availableFree == o.availableFree && is.availableFree < o.availableFree ||
+		was.candidateFree == o.candidateFree && is.candidateFree < o.candidateFree {
+		return offer{}, false
+	}
+	if was.best == o.best {
+		if o.bestCount -= was.bestCount; o.bestCount == 0 && is.best > o.best {
+			return offer{}, false
+		}
+	}
+	return o.plus(is), true
 }
 
 // include adds one worker.
 func (o *offer) include(w *Worker) {
-	one := noOffer()
 	free := int32(-1)
 	if w.VRAMFreeMB.Known {
 		free = w.VRAMFreeMB.Value
 	}
-	one.free = free
-	one.has = hasUnavailable
-	if w.Hive.Available {
-		one.has, one.availableFree = hasAvailable, free
-	}
+	o.free = max(o.free, free)
+	idle, available := w.Activity == Idle, w.Hive.Available
 	switch w.Activity {
 	case Idle:
-		one.has |= hasIdle
-		one.idleFree = free
+		o.has |= hasIdle
+		o.idleFree = max(o.idleFree, free)
 	case Working:
-		one.has |= hasBusy
+		o.has |= hasBusy
 	case UnknownActivity:
 	}
-	if one.best = rankOf(w); one.best != noRank {
-		one.bestCount, one.candidateFree = 1, free
+	if !available {
+		o.has |= hasUnavailable
+		return
 	}
-	*o = o.plus(one)
+	o.has |= hasAvailable
+	o.availableFree = max(o.availableFree, free)
+	if idle {
+		o.candidateFree = max(o.candidateFree, free)
+		o.rank(rankOf(w), 1)
+	}
 }
 
 // rankOf orders the workers that a scheduler may be given, best lowest: fewest waiting requests, then most free VRAM.
@@ -130,17 +153,17 @@ func rankOf(w *Worker) uint64 {
 }
 
 // offers maps hive ids to what the hive's workers, or those with one model, offer.
-type offers = tree[offer, offer]
+type offers = tree[*offer, offer]
 
 // index finds hives that have the workers looked for, without looking at the fleet. It holds no records, so that a heartbeat
-// that changes nothing one could search for does not touch it. It is immutable; replace returns a changed copy.
+// that changes nothing one could search for does not touch it. It is immutable; an indexWriter makes one after the other.
 type index struct {
 	total  tally
 	all    offers
 	models tree[*modelIndex, nothing]
 }
 
-// modelIndex finds the workers that have one model.
+// modelIndex finds the workers that have one model. It is immutable but for turn.
 type modelIndex struct {
 	model  string
 	total  tally
@@ -153,78 +176,27 @@ type nothing struct{}
 
 func (nothing) plus(nothing) nothing { return nothing{} }
 
+func (nothing) swap(_, _ nothing) (nothing, bool) { return nothing{}, true }
+
 func (*modelIndex) sum() nothing { return nothing{} }
 
-// replace returns an index in which one hive's record is replaced; either may be nil.
-func (x index) replace(old, hive *Hive) index {
-	if old != nil {
-		x.total.add(&old.all.tally, -1)
-	}
-	if hive != nil {
-		x.total.add(&hive.all.tally, 1)
-	}
-	switch {
-	case hive == nil:
-		x.all = x.all.remove(old.ID)
-	case old == nil || old.all.offer != hive.all.offer:
-		x.all = x.all.put(hive.ID, hive.all.offer)
-	}
-	for i := range modelsOf(old) {
-		if was := &old.models[i]; hive.part(was.model) == nil {
-			if m := x.model(was.model).replace(old.ID, was, nil); m.byHive.len() > 0 {
-				x.models = x.models.put(m.model, m)
-			} else {
-				x.models = x.models.remove(m.model)
-			}
-		}
-	}
-	for i := range modelsOf(hive) {
-		is := &hive.models[i]
-		if was := old.part(is.model); was == nil || *was != *is {
-			x.models = x.models.put(is.model, x.model(is.model).replace(hive.ID, was, is))
-		}
-	}
-	return x
-}
-
-// model returns the index of a model, a new one if there is none.
+// model returns the index of a model; an empty one if there is none.
 func (x *index) model(model string) *modelIndex {
 	if m, ok := x.models.get(model); ok {
 		return m
 	}
-	return &modelIndex{model: model, turn: new(atomic.Uint32)}
+	return &modelIndex{model: model}
 }
 
-// replace returns a model's index in which one hive's part is replaced; either may be nil.
-func (m modelIndex) replace(hiveID string, was, is *part) *modelIndex {
-	if was != nil {
-		m.total.add(&was.tally, -1)
-	}
-	if is != nil {
-		m.total.add(&is.tally, 1)
-	}
-	switch {
-	case is == nil:
-		m.byHive = m.byHive.remove(hiveID)
-	case was == nil || was.offer != is.offer:
-		m.byHive = m.byHive.put(hiveID, is.offer)
-	}
-	return &m
-}
-
-// part is what the workers of one hive, or those with one model, bring to an index.
+// part is what the workers of a hive that have one model bring to an index.
 type part struct {
-	model string // empty: all workers
+	model string
 	tally tally
-	offer offer
+	offer *offer // the same one as before if it is equal
 }
 
-func newPart(model string) part { return part{model: model, offer: noOffer()} }
-
-func (p *part) include(w *Worker) {
-	p.tally.count(w)
-	p.offer.include(w)
-}
+// sameParts reports whether they are one and the same, as they are most of the time.
+func sameParts(a, b []part) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
 func modelsOf(h *Hive) []part {
 	if h == nil {
@@ -243,41 +215,90 @@ func (h *Hive) part(model string) *part {
 	return nil
 }
 
-// sumUp fills what the hive brings to the indexes. GPU memory counts once per device where devices are known, since workers may share one.
-func (h *Hive) sumUp() {
-	h.all, h.models = newPart(""), nil
-	t := &h.all.tally
+// draft is a part in the making.
+type draft struct {
+	model string
+	tally tally
+	offer offer
+}
+
+// sumUp fills what the hive brings to the indexes, and shares with the record before it what is the same. GPU memory counts once
+// per device where devices are known, since workers may share one.
+func (h *Hive) sumUp(old *Hive) {
+	var room [4]draft // as many models as most hives have
+	drafts, rest := room[:0], draft{offer: noOffer()}
+	total := tally{}
 	for _, w := range h.Workers {
-		h.all.include(w)
 		if h.Liveness == Online {
-			t.vramTotalMB += int64(w.VRAMTotalMB.Value)
-			t.vramUsedMB += int64(w.VRAMUsedMB.Value)
+			total.vramTotalMB += int64(w.VRAMTotalMB.Value)
+			total.vramUsedMB += int64(w.VRAMUsedMB.Value)
 		}
-		if w.Model == "" {
-			continue
+		d := &rest
+		if w.Model != "" {
+			i := slices.IndexFunc(drafts, func(d draft) bool { return d.model == string(w.Model) })
+			if i < 0 {
+				i = len(drafts)
+				drafts = append(drafts, draft{model: string(w.Model), offer: noOffer()})
+			}
+			d = &drafts[i]
 		}
-		p := h.part(string(w.Model))
-		if p == nil {
-			h.models = append(h.models, newPart(string(w.Model)))
-			p = &h.models[len(h.models)-1]
-		}
-		p.include(w)
+		d.tally.count(w)
+		d.offer.include(w)
+	}
+	total.add(&rest.tally, 1)
+	all := rest.offer
+	for i := range drafts {
+		total.add(&drafts[i].tally, 1)
+		all = all.plus(drafts[i].offer)
 	}
 	switch h.Liveness {
 	case Online:
-		total, used := int64(0), int64(0)
-		for i := range h.Devices {
-			if d := &h.Devices[i]; d.Kind == GPU {
-				total += int64(d.MemoryTotalMB.Value)
-				used += int64(d.MemoryUsedMB.Value)
-			}
-		}
-		if total > 0 {
-			t.vramTotalMB, t.vramUsedMB = total, used
-		}
+		h.countDevices(&total)
 	case Suspect:
-		t.suspectHives = 1
+		total.suspectHives = 1
 	case Offline:
-		t.offlineHives = 1
+		total.offlineHives = 1
 	}
+	h.total = total
+	if h.offer = nil; old != nil && *old.offer == all {
+		h.offer = old.offer
+	} else {
+		h.offer = new(all)
+	}
+	h.models = partsOf(old, drafts)
+}
+
+// countDevices takes the memory of a hive's devices, if known, in place of that of its workers.
+func (h *Hive) countDevices(t *tally) {
+	total, used := int64(0), int64(0)
+	for i := range h.Devices {
+		if d := &h.Devices[i]; d.Kind == GPU {
+			total += int64(d.MemoryTotalMB.Value)
+			used += int64(d.MemoryUsedMB.Value)
+		}
+	}
+	if total > 0 {
+		t.vramTotalMB, t.vramUsedMB = total, used
+	}
+}
+
+// partsOf makes the parts of a hive from drafts.
+func partsOf(old *Hive, drafts []draft) []part {
+	before := modelsOf(old)
+	if slices.EqualFunc(before, drafts, func(p part, d draft) bool {
+		return p.model == d.model && p.tally == d.tally && *p.offer == d.offer
+	}) {
+		return before
+	}
+	parts := make([]part, len(drafts))
+	for i := range drafts {
+		d := &drafts[i]
+		parts[i] = part{d.model, d.tally, nil}
+		if was := old.part(d.model); was != nil && *was.offer == d.offer {
+			parts[i].offer = was.offer
+		} else {
+			parts[i].offer = new(d.offer)
+		}
+	}
+	return parts
 }

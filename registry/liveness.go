@@ -4,12 +4,14 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
 
 const (
 	sweepEvery    = 100 * time.Millisecond
+	sweepBite     = 64 // hives that are moved before the lock is let go
 	cleanupEvery  = time.Second
 	lateTolerance = time.Second // a sweep that is later says that the server itself was paused
 	protectFrom   = 3           // a fleet of fewer hives is too small to tell its silence from ours
@@ -91,7 +93,7 @@ func (reg *TelemetryRegistry) sweep(now time.Time) {
 	defer reg.mu.Unlock()
 	w := &reg.watch
 	w.noticePause(now)
-	for len(w.deadlines) > 0 && !w.deadlines[0].deadline.After(now) {
+	for moved := 1; len(w.deadlines) > 0 && !w.deadlines[0].deadline.After(now); {
 		st := w.deadlines[0]
 		// Heartbeats do not touch the queue; what has been heard since is counted only here.
 		if due := w.due(reg.cfg, st); due.After(now) {
@@ -99,8 +101,13 @@ func (reg *TelemetryRegistry) sweep(now time.Time) {
 			continue
 		}
 		reg.degrade(st, now)
+		if moved++; moved%sweepBite == 0 { // a large fleet can fall silent at once, and others wait for the lock
+			reg.mu.Unlock()
+			runtime.Gosched()
+			reg.mu.Lock()
+		}
 	}
-	w.protect(reg.cfg, reg.snap.Load(), now)
+	w.protect(reg.cfg, len(reg.hives)-int(reg.index.total.offlineHives), now)
 	if now.Sub(w.lastCleanup) >= cleanupEvery {
 		w.lastCleanup = now
 		reg.cleanup(now)
@@ -128,7 +135,7 @@ func (reg *TelemetryRegistry) cleanup(now time.Time) {
 	if reg.watch.protection.silent != nil {
 		return
 	}
-	_, expired := reg.snap.Load().hives.Cleanup(func(item hiveItem) bool {
+	expired := reg.records.Cleanup(func(item hiveItem) bool {
 		st := reg.hives[item.ID()]
 		return item.hive.Liveness == Offline && !item.hive.Cordoned && !now.Before(reg.watch.since(st).Add(patience(reg.cfg, st).forget))
 	})
@@ -188,13 +195,12 @@ func (w *watch) noticePause(now time.Time) {
 	w.lastSweep = now
 }
 
-// protect begins protection when most of the fleet fell silent within one timeout.
-func (w *watch) protect(cfg Config, snap *Snapshot, now time.Time) {
+// protect begins protection when most of the fleet fell silent within one timeout. Alive is how many hives are not OFFLINE.
+func (w *watch) protect(cfg Config, alive int, now time.Time) {
 	w.fallen = slices.DeleteFunc(w.fallen, func(f fall) bool { return now.After(f.until) })
 	p := &w.protection
 	if p.silent == nil {
-		fleet := snap.Fleet().Hives
-		alive := fleet.Total - fleet.Offline + len(w.fallen)
+		alive += len(w.fallen)
 		if len(w.fallen) < protectFrom || float64(len(w.fallen)) < cfg.ProtectShare*float64(alive) {
 			return
 		}

@@ -335,7 +335,7 @@ func (h *registryHistory) checkRecords(t *rapid.T, snap *Snapshot) {
 		for wid, mw := range m.workers {
 			w := snap.Worker(wid)
 			if w == nil || w.Hive != hive || w.HiveID != id || w.Telemetry != mw.Telemetry || w.Model != mw.Model || w.PID != mw.PID ||
-				w.Activity != mw.activity || !w.ActivitySince.Equal(mw.activitySince) || w.VRAMFreeMB != mw.free {
+				w.Activity != mw.activity || !w.ActivitySince().Equal(mw.activitySince) || w.VRAMFreeMB != mw.free {
 				t.Fatalf("worker %s is %+v, want %+v", wid, w, mw)
 			}
 		}

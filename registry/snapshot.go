@@ -10,7 +10,7 @@ import (
 // Snapshot is the whole fleet at one revision. It never changes; all its methods may be called from anywhere at any time.
 type Snapshot struct {
 	Revision Revision
-	hives    HeartbeatRegistry[hiveItem]
+	hives    HeartbeatSnapshot[hiveItem]
 	index    index
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,11 +64,14 @@ type TelemetryRegistry struct {
 	events    *feed.Feed[Event]
 	history   *history.Store
 	beats     rate
+	seed      maphash.Seed // of digests
 
-	// mu serialises writers and guards what only they use. Readers never take it.
-	mu    sync.Mutex
-	hives map[string]*hiveState
-	watch watch
+	// mu serialises writers and guards what only they use. A reader takes it only to be the first to see a revision.
+	mu      sync.Mutex
+	hives   map[string]*hiveState
+	records HeartbeatRegistry[hiveItem]
+	index   indexWriter
+	watch   watch
 }
 
 // New returns an empty registry.
@@ -83,14 +87,36 @@ func New(cfg Config) *TelemetryRegistry {
 		history:   history.New(historySteps, 2),
 		hives:     map[string]*hiveState{},
 		beats:     rate{start: now},
+		seed:      maphash.MakeSeed(),
+		index:     indexWriter{models: map[string]*modelWriter{}},
 		watch:     watch{lastSweep: now},
 	}
 	reg.snap.Store(&Snapshot{Revision: Revision{reg.epoch, 0}})
 	return reg
 }
 
-// Snapshot returns the fleet as it is now. It costs nothing and waits for nobody.
-func (reg *TelemetryRegistry) Snapshot() *Snapshot { return reg.snap.Load() }
+// Snapshot returns the fleet as it is now. The first call after a change takes a lock for a moment, at the most for as long as one
+// Apply takes; all others cost nothing.
+//
+// Writers go on in place until somebody asks, so that the revisions that nobody looks at, which are most, cost no copies.
+func (reg *TelemetryRegistry) Snapshot() *Snapshot {
+	if snap := reg.snap.Load(); snap.Revision.Counter == reg.changes.Last() {
+		return snap
+	}
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	return reg.snapshot()
+}
+
+// snapshot is Snapshot for who holds mu.
+func (reg *TelemetryRegistry) snapshot() *Snapshot {
+	snap := reg.snap.Load()
+	if last := reg.changes.Last(); snap.Revision.Counter != last {
+		snap = &Snapshot{Revision{reg.epoch, last}, reg.records.Snapshot(), reg.index.state()}
+		reg.snap.Store(snap)
+	}
+	return snap
+}
 
 // Changes returns the log of what each revision changed: entry n belongs to the revision with counter n. A snapshot of that
 // revision or a later one is to be had as soon as the log counts the entry, and the entries up to a snapshot's revision can be read
@@ -168,25 +194,22 @@ func (reg *TelemetryRegistry) forget(st *hiveState, now time.Time, message strin
 	reg.watch.returned(st.hive.ID)
 	change := Change{HiveID: st.hive.ID, Hive: AllFields, Gone: true}
 	for _, w := range st.hive.Workers {
-		change.Workers = append(change.Workers, WorkerChange{w.ID, AllFields, true})
+		change.Workers = append(change.Workers, WorkerChange{w.WorkerProfile, AllFields, true})
 	}
-	reg.publish(st.hive, nil, change, now, Event{Kind: HiveRemoved, Message: message})
+	reg.publish(st, st.hive, nil, change, now, Event{Kind: HiveRemoved, Message: message})
 }
 
 // publish makes one revision of a change. Whoever has the snapshot finds the change in the log, and whoever is woken by the log
-// finds the snapshot. The caller holds mu.
-func (reg *TelemetryRegistry) publish(old, hive *Hive, change Change, now time.Time, events ...Event) {
+// gets the snapshot. The caller holds mu.
+func (reg *TelemetryRegistry) publish(st *hiveState, old, hive *Hive, change Change, now time.Time, events ...Event) {
 	rev := reg.nextRevision()
-	prev := reg.snap.Load()
-	next := &Snapshot{Revision: rev, index: prev.index.replace(old, hive)}
+	reg.index.replace(&st.seats, old, hive)
 	if hive == nil {
-		next.hives, _ = prev.hives.Remove(old.ID)
+		reg.records.Remove(old.ID)
 	} else {
-		next.hives = prev.hives.Update(hiveItem{hive})
+		reg.records.update(hiveItem{hive}, &st.place)
 	}
-	reg.changes.Stage(change)
-	reg.snap.Store(next)
-	reg.changes.Announce()
+	reg.changes.Append(change)
 	for _, e := range events {
 		e.Revision, e.At, e.HiveID = rev, now, change.HiveID
 		reg.events.Append(e)

@@ -3,38 +3,44 @@ package registry
 import (
 	"iter"
 	"slices"
-	"sort"
 )
 
 // maxFill bounds the entries of a tree node. A change copies one node per level, so small nodes make
 // writes cheap; 16 was the best of 8, 16 and 32 in BenchmarkApply.
 const maxFill = 16
 
-// A summed value knows what it adds to the sum of the tree that holds it. It should hold that in itself: a change
-// adds up a whole node, and following 16 pointers costs 16 cache misses.
+// A summed value knows what it adds to the sum of the tree that holds it.
 type summed[A any] interface{ sum() A }
 
 // A sum can be added to. Addition must be associative: a node's sum is that of its entries in order.
-type sum[A any] interface{ plus(A) A }
+type sum[A any] interface {
+	comparable
+	plus(A) A
+	// swap returns the sum after one of its parts changed. It returns false if only adding up all parts can tell, which
+	// costs a look at each of them.
+	swap(was, is A) (A, bool)
+}
 
-// tree is a persistent B+ tree: a sorted map from string keys to values that keeps the sum of its
-// values at every node. It is immutable: put and remove return a changed copy that shares all untouched nodes,
-// in O(log n) time and memory. The zero value is empty.
+// tree is a state of a B+ tree: a sorted map from string keys to values that keeps the sum of its values at every node. It is
+// immutable; a treeWriter makes one after the other, and each shares with the one before it the nodes that are the same. The zero value is
+// empty.
 type tree[V summed[A], A sum[A]] struct{ root *treeNode[V, A] }
 
+// treeNode is a leaf, which has values, or an inner node, which has kids: as many as keys.
 type treeNode[V summed[A], A sum[A]] struct {
-	keys  []string          // leaf: of the values; else: the smallest key under each child
-	vals  []V               // leaf only
-	kids  []*treeNode[V, A] // inner only
-	total A                 // sum of all values below
-	count int               // number of values below
+	keys    *treeKeys // leaf: of the values; else: the smallest key under each kid
+	vals    *[maxFill]V
+	kids    *[maxFill]*treeNode[V, A]
+	count   int32   // number of values below
+	total   A       // sum of all values below
+	edition edition // the writer's alone
 }
 
 func (t tree[V, A]) len() int {
 	if t.root == nil {
 		return 0
 	}
-	return t.root.count
+	return int(t.root.count)
 }
 
 // sum returns the sum of all values; the zero sum when there are none.
@@ -48,40 +54,16 @@ func (t tree[V, A]) sum() A {
 
 func (t tree[V, A]) get(key string) (V, bool) {
 	for n := t.root; n != nil; {
-		if n.kids == nil {
-			if i, found := slices.BinarySearch(n.keys, key); found {
+		if n.vals != nil {
+			if i, found := n.keys.search(key); found {
 				return n.vals[i], true
 			}
 			break
 		}
-		n = n.kids[n.childFor(key)]
+		n = n.kids[n.keys.childFor(key)]
 	}
 	var none V
 	return none, false
-}
-
-// put returns a tree in which key has the value.
-func (t tree[V, A]) put(key string, value V) tree[V, A] {
-	if t.root == nil {
-		return tree[V, A]{newLeaf[V, A]([]string{key}, []V{value})}
-	}
-	left, right := t.root.put(key, value)
-	if right == nil {
-		return tree[V, A]{left}
-	}
-	return tree[V, A]{newInner([]*treeNode[V, A]{left, right})}
-}
-
-// remove returns a tree without key, and itself when key is not there.
-func (t tree[V, A]) remove(key string) tree[V, A] {
-	if _, found := t.get(key); !found {
-		return t
-	}
-	root := t.root.remove(key)
-	for root != nil && len(root.kids) == 1 {
-		root = root.kids[0]
-	}
-	return tree[V, A]{root}
 }
 
 // all yields the entries in the order of their keys.
@@ -106,111 +88,108 @@ func (t tree[V, A]) backward(some func(A) bool) iter.Seq2[string, V] {
 	}
 }
 
-func newLeaf[V summed[A], A sum[A]](keys []string, vals []V) *treeNode[V, A] {
-	n := &treeNode[V, A]{keys: keys, vals: vals, count: len(vals), total: vals[0].sum()}
-	for i := range vals[1:] {
-		n.total = n.total.plus(vals[i+1].sum())
+// A node and what it holds are one piece of memory, so that a copy is one allocation.
+type (
+	leafRoom[V summed[A], A sum[A]] struct {
+		node treeNode[V, A]
+		vals [maxFill]V
 	}
+	innerRoom[V summed[A], A sum[A]] struct {
+		node treeNode[V, A]
+		kids [maxFill]*treeNode[V, A]
+	}
+)
+
+func newLeaf[V summed[A], A sum[A]](keys []string, vals []V, ed edition) *treeNode[V, A] {
+	room := &leafRoom[V, A]{}
+	n := &room.node
+	n.edition, n.keys, n.vals, n.count = ed, newTreeKeys(keys), &room.vals, int32(len(vals))
+	copy(n.vals[:], vals)
+	n.addUp()
 	return n
 }
 
-func newInner[V summed[A], A sum[A]](kids []*treeNode[V, A]) *treeNode[V, A] {
-	n := &treeNode[V, A]{keys: make([]string, len(kids)), kids: kids}
-	n.total = kids[0].total
+func newInner[V summed[A], A sum[A]](kids []*treeNode[V, A], ed edition) *treeNode[V, A] {
+	room := &innerRoom[V, A]{}
+	n := &room.node
+	n.edition, n.kids = ed, &room.kids
+	copy(n.kids[:], kids)
+	smallest := make([]string, len(kids))
 	for i, kid := range kids {
-		n.keys[i] = kid.keys[0]
+		smallest[i] = kid.keys.all[0]
 		n.count += kid.count
-		if i > 0 {
-			n.total = n.total.plus(kid.total)
-		}
 	}
+	n.keys = newTreeKeys(smallest)
+	n.addUp()
 	return n
 }
 
-// childFor returns the position of the child under which key belongs.
-func (n *treeNode[V, A]) childFor(key string) int {
-	return max(sort.Search(len(n.keys), func(i int) bool { return n.keys[i] > key })-1, 0)
+// copyFor returns a copy for an edition.
+func (n *treeNode[V, A]) copyFor(ed edition) *treeNode[V, A] {
+	if n.vals != nil {
+		room := &leafRoom[V, A]{treeNode[V, A]{n.keys, nil, nil, n.count, n.total, ed}, *n.vals}
+		room.node.vals = &room.vals
+		return &room.node
+	}
+	room := &innerRoom[V, A]{treeNode[V, A]{n.keys, nil, nil, n.count, n.total, ed}, *n.kids}
+	room.node.kids = &room.kids
+	return &room.node
 }
 
-// put returns the node's replacement, and a second one to its right when it had to be split.
-func (n *treeNode[V, A]) put(key string, value V) (left, right *treeNode[V, A]) {
+// children returns the kids; none of a leaf.
+func (n *treeNode[V, A]) children() []*treeNode[V, A] {
 	if n.kids == nil {
-		i, found := slices.BinarySearch(n.keys, key)
-		if found {
-			vals := slices.Clone(n.vals)
-			vals[i] = value
-			return newLeaf[V, A](n.keys, vals), nil
-		}
-		keys, vals := insert(n.keys, i, key), insert(n.vals, i, value)
-		if len(keys) <= maxFill {
-			return newLeaf[V, A](keys, vals), nil
-		}
-		at := splitAt(len(keys), i)
-		return newLeaf[V, A](keys[:at], vals[:at]), newLeaf[V, A](keys[at:], vals[at:])
-	}
-
-	i := n.childFor(key)
-	first, second := n.kids[i].put(key, value)
-	if second == nil {
-		return n.withKid(i, first), nil
-	}
-	kids := insert(n.kids, i+1, second)
-	kids[i] = first
-	if len(kids) <= maxFill {
-		return newInner(kids), nil
-	}
-	at := splitAt(len(kids), i+1)
-	return newInner(kids[:at:at]), newInner(kids[at:])
-}
-
-// withKid returns a copy of an inner node with another i-th child.
-func (n *treeNode[V, A]) withKid(i int, kid *treeNode[V, A]) *treeNode[V, A] {
-	kids := slices.Clone(n.kids)
-	kids[i] = kid
-	if kid.keys[0] != n.keys[i] {
-		return newInner(kids)
-	}
-	// The keys are the same, so they are shared.
-	c := &treeNode[V, A]{keys: n.keys, kids: kids, count: n.count - n.kids[i].count + kid.count}
-	c.total = kids[0].total
-	for _, k := range kids[1:] {
-		c.total = c.total.plus(k.total)
-	}
-	return c
-}
-
-// remove returns the node's replacement without key, or nil when nothing is left.
-// Nodes are not merged until they are empty: fleets grow back.
-func (n *treeNode[V, A]) remove(key string) *treeNode[V, A] {
-	if n.kids == nil {
-		i, _ := slices.BinarySearch(n.keys, key)
-		if len(n.keys) == 1 {
-			return nil
-		}
-		return newLeaf[V, A](without(n.keys, i), without(n.vals, i))
-	}
-	i := n.childFor(key)
-	kid := n.kids[i].remove(key)
-	if kid != nil {
-		return n.withKid(i, kid)
-	}
-	if len(n.kids) == 1 {
 		return nil
 	}
-	return newInner(without(n.kids, i))
+	return n.kids[:n.keys.len()]
+}
+
+// values returns the values; none of an inner node.
+func (n *treeNode[V, A]) values() []V {
+	if n.vals == nil {
+		return nil
+	}
+	return n.vals[:n.keys.len()]
+}
+
+// addUp sets the total.
+func (n *treeNode[V, A]) addUp() {
+	if n.vals != nil {
+		n.total = n.vals[0].sum()
+		for _, v := range n.values()[1:] {
+			n.total = n.total.plus(v.sum())
+		}
+		return
+	}
+	n.total = n.kids[0].total
+	for _, kid := range n.children()[1:] {
+		n.total = n.total.plus(kid.total)
+	}
+}
+
+// swapped sets the total after one part has changed.
+func (n *treeNode[V, A]) swapped(was, is A) {
+	if was == is {
+		return
+	}
+	if total, ok := n.total.swap(was, is); ok {
+		n.total = total
+	} else {
+		n.addUp()
+	}
 }
 
 func (n *treeNode[V, A]) walk(some func(A) bool, yield func(string, V) bool) bool {
 	if some != nil && !some(n.total) {
 		return true
 	}
-	for _, kid := range n.kids {
+	for _, kid := range n.children() {
 		if !kid.walk(some, yield) {
 			return false
 		}
 	}
-	for i, v := range n.vals {
-		if (some == nil || some(v.sum())) && !yield(n.keys[i], v) {
+	for i, v := range n.values() {
+		if (some == nil || some(v.sum())) && !yield(n.keys.all[i], v) {
 			return false
 		}
 	}
@@ -221,37 +200,15 @@ func (n *treeNode[V, A]) walkBack(some func(A) bool, yield func(string, V) bool)
 	if some != nil && !some(n.total) {
 		return true
 	}
-	for _, kid := range slices.Backward(n.kids) {
+	for _, kid := range slices.Backward(n.children()) {
 		if !kid.walkBack(some, yield) {
 			return false
 		}
 	}
-	for i, v := range slices.Backward(n.vals) {
-		if (some == nil || some(v.sum())) && !yield(n.keys[i], v) {
+	for i, v := range slices.Backward(n.values()) {
+		if (some == nil || some(v.sum())) && !yield(n.keys.all[i], v) {
 			return false
 		}
 	}
 	return true
-}
-
-// splitAt says how many of n entries stay in the left node after one was inserted at position i. Keys
-// that come in ascending order, as numbered hives do, leave full nodes behind.
-func splitAt(n, i int) int {
-	if i == n-1 {
-		return n - 1
-	}
-	return n / 2
-}
-
-func insert[E any](s []E, i int, e E) []E {
-	out := make([]E, len(s)+1)
-	copy(out, s[:i])
-	out[i] = e
-	copy(out[i+1:], s[i:])
-	return out
-}
-
-func without[E any](s []E, i int) []E {
-	out := make([]E, 0, len(s)-1)
-	return append(append(out, s[:i]...), s[i+1:]...)
 }

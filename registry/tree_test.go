@@ -22,6 +22,14 @@ func (s span) plus(o span) span {
 	return span{s.total + o.total, max(s.largest, o.largest), s.keys + o.keys}
 }
 
+// swap tells what it can, so that both ways are taken.
+func (s span) swap(was, is span) (span, bool) {
+	if was.keys != is.keys || was.largest == s.largest && is.largest < s.largest {
+		return span{}, false
+	}
+	return span{s.total - was.total + is.total, max(s.largest, is.largest), s.keys}, true
+}
+
 type pair struct {
 	key string
 	val span
@@ -76,15 +84,15 @@ func checkTree(t fataler, tr tree[span, span], model map[string]span) {
 // checkNode checks what the code relies on and readers do not see.
 func checkNode(t fataler, n *treeNode[span, span]) (depth int) {
 	t.Helper()
-	if len(n.keys) == 0 || len(n.keys) > maxFill || !slices.IsSorted(n.keys) {
-		t.Fatalf("node with keys %q", n.keys)
+	if n.keys.len() == 0 || n.keys.len() > maxFill || !slices.IsSorted(n.keys.all) {
+		t.Fatalf("node with keys %q", n.keys.all)
 	}
 	if n.kids == nil {
 		return 1
 	}
-	for i, kid := range n.kids {
-		if kid.keys[0] != n.keys[i] {
-			t.Fatalf("child %d begins at %q, its parent says %q", i, kid.keys[0], n.keys[i])
+	for i, kid := range n.children() {
+		if kid.keys.all[0] != n.keys.all[i] {
+			t.Fatalf("child %d begins at %q, its parent says %q", i, kid.keys.all[0], n.keys.all[i])
 		}
 		d := checkNode(t, kid)
 		if depth != 0 && d != depth {
@@ -95,10 +103,35 @@ func checkNode(t fataler, n *treeNode[span, span]) (depth int) {
 	return depth + 1
 }
 
+// checkStems checks that the writer sees the tree that it makes.
+func checkStems(t fataler, w *treeWriter[span, span]) {
+	t.Helper()
+	if w.root == nil {
+		return
+	}
+	if w.root.parent != nil {
+		t.Fatalf("something is above the root")
+	}
+	var check func(s *stem[span, span])
+	check = func(s *stem[span, span]) {
+		if len(s.kids) != len(s.node.children()) {
+			t.Fatalf("a stem of %d kids for a node of %d", len(s.kids), len(s.node.children()))
+		}
+		for i, kid := range s.kids {
+			if kid.parent != s || kid.at != i || kid.node != s.node.kids[i] {
+				t.Fatalf("kid %d does not know its place", i)
+			}
+			check(kid)
+		}
+	}
+	check(w.root)
+}
+
 func TestTreeAgainstSortedMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.StringMatching(`[ab]{0,2}[0-9]{1,3}`)
-		var tr tree[span, span]
+		var w treeWriter[span, span]
+		places := map[string]*place[span, span]{}
 		model := map[string]span{}
 		type version struct {
 			tree  tree[span, span]
@@ -110,23 +143,30 @@ func TestTreeAgainstSortedMap(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "op") < 7 {
 				v := span{rapid.IntRange(-9, 9).Draw(t, "value"), 0, k[:1]}
 				v.largest = v.total
-				tr, model[k] = tr.put(k, v), v
+				if places[k] == nil || rapid.IntRange(0, 3).Draw(t, "forget") == 0 {
+					places[k] = &place[span, span]{}
+				}
+				w.put(k, v, places[k])
+				model[k] = v
 			} else {
-				was := tr
-				tr = tr.remove(k)
-				if _, had := model[k]; !had && tr != was {
+				was := w.peek()
+				w.remove(k)
+				if _, had := model[k]; !had && w.peek() != was {
 					t.Fatalf("removing %q, which is not there, made another tree", k)
 				}
 				delete(model, k)
+				delete(places, k)
 			}
-			got, ok := tr.get(k)
+			checkStems(t, &w)
+			got, ok := w.peek().get(k)
 			if want, has := model[k]; ok != has || got != want {
 				t.Fatalf("get %q: %v, %v; want %v, %v", k, got, ok, want, has)
 			}
 			if rapid.IntRange(0, 40).Draw(t, "keep") == 0 {
-				old = append(old, version{tr, maps.Clone(model)})
+				old = append(old, version{w.state(), maps.Clone(model)})
 			}
 		}
+		tr := w.state()
 		checkTree(t, tr, model)
 		for _, v := range old { // a version never changes
 			checkTree(t, v.tree, v.model)
@@ -146,15 +186,16 @@ func TestTreeAgainstSortedMap(t *testing.T) {
 }
 
 func TestTreeSearchLeavesOutSubtreesAndStopsWhenTold(t *testing.T) {
-	var tr tree[span, span]
+	var w treeWriter[span, span]
 	const n = 4096
 	for i := range n {
 		v := span{total: 1}
 		if i == 1000 || i == 3000 {
 			v.largest = 7
 		}
-		tr = tr.put(string(rune('a'+i/256))+string(rune(0x100+i%256)), v)
+		w.put(string(rune('a'+i/256))+string(rune(0x100+i%256)), v, &place[span, span]{})
 	}
+	tr := w.state()
 	looks := 0
 	some := func(s span) bool { looks++; return s.largest == 7 }
 	if found := len(collect(tr.where(some))); found != 2 {
@@ -176,13 +217,14 @@ func TestTreeSearchLeavesOutSubtreesAndStopsWhenTold(t *testing.T) {
 }
 
 func TestTreeEmptiedIsTheZeroTree(t *testing.T) {
-	var tr tree[span, span]
+	var w treeWriter[span, span]
 	for i := range 1000 {
-		tr = tr.put(string(rune(0x100+i)), span{total: i})
+		w.put(string(rune(0x100+i)), span{total: i}, &place[span, span]{})
 	}
 	for i := range 1000 {
-		tr = tr.remove(string(rune(0x100 + (i*7)%1000)))
+		w.remove(string(rune(0x100 + (i*7)%1000)))
 	}
+	tr := w.state()
 	checkTree(t, tr, nil)
 	if tr != (tree[span, span]{}) {
 		t.Error("an emptied tree holds nodes")
@@ -190,10 +232,10 @@ func TestTreeEmptiedIsTheZeroTree(t *testing.T) {
 }
 
 func TestTreeFilledInOrderHasFullNodes(t *testing.T) {
-	var tr tree[span, span]
+	var w treeWriter[span, span]
 	const n = maxFill * maxFill * 4
 	for i := range n {
-		tr = tr.put(string(rune(0x100+i)), span{})
+		w.put(string(rune(0x100+i)), span{}, &place[span, span]{})
 	}
 	leaves := 0
 	var visit func(*treeNode[span, span])
@@ -201,11 +243,11 @@ func TestTreeFilledInOrderHasFullNodes(t *testing.T) {
 		if n.kids == nil {
 			leaves++
 		}
-		for _, kid := range n.kids {
+		for _, kid := range n.children() {
 			visit(kid)
 		}
 	}
-	visit(tr.root)
+	visit(w.peek().root)
 	if leaves > n/maxFill+1 {
 		t.Errorf("%d leaves for %d values, want %d", leaves, n, n/maxFill)
 	}

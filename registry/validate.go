@@ -1,10 +1,8 @@
 package registry
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,8 +40,9 @@ type checker struct {
 	warnings []string
 }
 
-// check refuses what cannot be taken in, and mends figures in place. It returns the warnings.
-func check(hb *Heartbeat, maxWorkers int) ([]string, *InvalidError) {
+// check refuses what cannot be taken in, and mends figures in place. Unless the profiles of its workers are known, and so valid, it
+// returns in which order the workers are sorted.
+func check(hb *Heartbeat, maxWorkers int, profilesKnown bool) (order []int32, warnings []string, err *InvalidError) {
 	c := &checker{}
 	c.hive(&hb.Hive)
 	if len(hb.Incarnation) > MaxNameLength || !printable(hb.Incarnation) {
@@ -60,18 +59,23 @@ func check(hb *Heartbeat, maxWorkers int) ([]string, *InvalidError) {
 	}
 	for i := range hb.Devices {
 		if c.err != nil {
-			return nil, c.err
+			return nil, nil, c.err
 		}
 		c.device(hb.Devices, i)
 	}
 	for i := range hb.Workers {
 		if c.err != nil {
-			return nil, c.err
+			return nil, nil, c.err
 		}
-		c.worker(hb.Workers, i)
+		if !profilesKnown {
+			c.profile(hb.Workers, i)
+		}
+		c.telemetry(&hb.Workers[i].Telemetry, i)
 	}
-	c.unique(hb.Workers)
-	return c.warnings, c.err
+	if !profilesKnown && c.err == nil {
+		order = c.unique(hb.Workers)
+	}
+	return order, c.warnings, c.err
 }
 
 // Check returns the *InvalidError for which Apply would refuse a heartbeat with this report; nil when there is none.
@@ -87,26 +91,20 @@ func (r HiveReport) Check() error {
 // Check returns the *InvalidError for which Apply would refuse a heartbeat of this one worker; nil when there is none.
 func (r WorkerReport) Check() error {
 	c := &checker{}
-	c.worker([]WorkerReport{r}, 0)
+	c.profile([]WorkerReport{r}, 0)
 	if c.err != nil {
 		return c.err
 	}
 	return nil
 }
 
-// unique sorts the workers by group and instance, the order in which records hold them, and refuses twins.
-func (c *checker) unique(workers []WorkerReport) {
-	byName := func(a, b WorkerReport) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Instance, b.Instance))
+// unique refuses twins, and returns in which order the workers are sorted.
+func (c *checker) unique(workers []WorkerReport) []int32 {
+	order, twin := sortedOrder(workers)
+	if twin != nil {
+		c.refuse("workers", "group %s, instance %s is there twice; group and instance must be unique together", quote(twin.Group), quote(twin.Instance))
 	}
-	if !slices.IsSortedFunc(workers, byName) {
-		slices.SortFunc(workers, byName)
-	}
-	for i := 1; i < len(workers); i++ {
-		if a, b := &workers[i-1], &workers[i]; a.Instance == b.Instance && a.Group == b.Group {
-			c.refuse("workers", "group %s, instance %s is there twice; group and instance must be unique together", quote(b.Group), quote(b.Instance))
-		}
-	}
+	return order
 }
 
 func (c *checker) hive(h *HiveReport) {
@@ -155,7 +153,7 @@ func (c *checker) device(all []Device, i int) {
 	c.float(at, "powerWatts", &d.PowerWatts, 0, maxWatts)
 }
 
-func (c *checker) worker(all []WorkerReport, i int) {
+func (c *checker) profile(all []WorkerReport, i int) {
 	w := &all[i]
 	at := func(field string) string { return fmt.Sprintf("workers[%d].%s", i, field) }
 	switch {
@@ -170,16 +168,21 @@ func (c *checker) worker(all []WorkerReport, i int) {
 	case w.Endpoint != "" && !isHTTP(string(w.Endpoint)):
 		c.refuse(at("endpoint"), "%s must be an http:// or https:// address without user or password, of at most %d characters", quote(string(w.Endpoint)), MaxReasonLength)
 	}
-	c.percent(at, "gpuUtilizationPercent", &w.GPUUtilizationPercent)
-	c.int(at, "vramUsedMb", &w.VRAMUsedMB, maxMemoryMB)
-	c.int(at, "vramTotalMb", &w.VRAMTotalMB, maxMemoryMB)
-	c.float(at, "cpuPercent", &w.CPUPercent, 0, maxPercentOfOneCore)
-	c.int(at, "rssMb", &w.RSSMB, maxMemoryMB)
-	c.float(at, "ioReadMbPerSecond", &w.IOReadMBPerSecond, 0, maxMBPerSecond)
-	c.float(at, "ioWriteMbPerSecond", &w.IOWriteMBPerSecond, 0, maxMBPerSecond)
-	c.int(at, "uptimeSeconds", &w.UptimeSeconds, maxUptimeSeconds)
-	c.int(at, "requestsRunning", &w.RequestsRunning, maxRequests)
-	c.int(at, "requestsQueued", &w.RequestsQueued, maxRequests)
+}
+
+// telemetry mends the figures of worker number i.
+func (c *checker) telemetry(t *Telemetry, i int) {
+	at := func(field string) string { return fmt.Sprintf("workers[%d].%s", i, field) }
+	c.percent(at, "gpuUtilizationPercent", &t.GPUUtilizationPercent)
+	c.int(at, "vramUsedMb", &t.VRAMUsedMB, maxMemoryMB)
+	c.int(at, "vramTotalMb", &t.VRAMTotalMB, maxMemoryMB)
+	c.float(at, "cpuPercent", &t.CPUPercent, 0, maxPercentOfOneCore)
+	c.int(at, "rssMb", &t.RSSMB, maxMemoryMB)
+	c.float(at, "ioReadMbPerSecond", &t.IOReadMBPerSecond, 0, maxMBPerSecond)
+	c.float(at, "ioWriteMbPerSecond", &t.IOWriteMBPerSecond, 0, maxMBPerSecond)
+	c.int(at, "uptimeSeconds", &t.UptimeSeconds, maxUptimeSeconds)
+	c.int(at, "requestsRunning", &t.RequestsRunning, maxRequests)
+	c.int(at, "requestsQueued", &t.RequestsQueued, maxRequests)
 }
 
 // int makes an absurd figure unknown. It is not clipped: a utilization of -1 clipped to 0 would look idle.

@@ -37,23 +37,23 @@ type Telemetry struct {
 
 // Worker is a model-server process at one revision. It is immutable.
 type Worker struct {
-	ID       string // "<hive>/<group>/<instance>"
-	HiveID   string
-	Hive     *Hive // in the same snapshot
-	Group    string
-	Instance string
-	PID      OptInt
-	Model    OptString
-	Endpoint OptString // where a scheduler reaches it
+	*WorkerProfile
+	Hive *Hive // in the same snapshot
 	Telemetry
+	Activity   Activity
+	VRAMFreeMB OptInt // never negative; unknown unless the hive is ONLINE and both its parts are known
 
-	Activity      Activity
-	ActivitySince time.Time
-	VRAMFreeMB    OptInt   // never negative; unknown unless the hive is ONLINE and both its parts are known
-	Revision      Revision // of the last change to anything but LastSeenAt
-
-	reported OptString // the endpoint as reported
+	// A fleet makes as many of these records in a second as it has workers. They are kept small: less to write, to collect, and to
+	// fetch from memory for the comparison with the next.
+	activitySince int64  // nanoseconds since 1970
+	revision      uint64 // counter of Revision
 }
+
+// ActivitySince returns since when, by our clock, its activity has been what it is.
+func (w *Worker) ActivitySince() time.Time { return time.Unix(0, w.activitySince) }
+
+// Revision returns that of the last change to anything but LastSeenAt.
+func (w *Worker) Revision() Revision { return Revision{w.Hive.Revision.Epoch, w.revision} }
 
 // Liveness returns that of its hive.
 func (w *Worker) Liveness() Liveness { return w.Hive.Liveness }
@@ -84,6 +84,17 @@ func freeVRAM(t *Telemetry, l Liveness) OptInt {
 		return OptInt{}
 	}
 	return Int(max(t.VRAMTotalMB.Value-t.VRAMUsedMB.Value, 0))
+}
+
+// settleTelemetry fills what follows from a worker's figures and its hive. Was is the record before it, or nil.
+func (w *Worker) settleTelemetry(was *Worker, now time.Time) {
+	w.Activity = activityOf(&w.Telemetry, w.Hive.Liveness)
+	w.VRAMFreeMB = freeVRAM(&w.Telemetry, w.Hive.Liveness)
+	if was != nil && was.Activity == w.Activity {
+		w.activitySince = was.activitySince
+	} else {
+		w.activitySince = now.UnixNano()
+	}
 }
 
 // endpointOf returns where a scheduler reaches a worker. A loopback address is of use only on the hive itself, and one of all

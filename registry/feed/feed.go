@@ -21,7 +21,7 @@ var ErrGap = errors.New("feed: entries after this position are not in the log")
 
 // Feed holds the newest entries. It must be made by [New].
 //
-// Append, Stage and Announce are for one goroutine at a time; all else may be called from anywhere at any time.
+// Append is for one goroutine at a time; all else may be called from anywhere at any time.
 type Feed[T any] struct {
 	slots []atomic.Pointer[entry[T]]
 	last  atomic.Uint64
@@ -42,20 +42,9 @@ func New[T any](size int) *Feed[T] {
 
 // Append adds an entry, wakes all readers and returns the entry's number.
 func (f *Feed[T]) Append(item T) uint64 {
-	f.Stage(item)
-	return f.Announce()
-}
-
-// Stage makes the next entry readable by After without counting it as the newest yet: what belongs to it can be put in
-// place before readers wake up to it. Announce must follow.
-func (f *Feed[T]) Stage(item T) {
 	number := f.last.Load() + 1
 	f.slots[number%uint64(len(f.slots))].Store(&entry[T]{number, item})
-}
-
-// Announce makes the staged entry the newest, wakes all readers and returns the entry's number.
-func (f *Feed[T]) Announce() uint64 {
-	number := f.last.Add(1)
+	f.last.Store(number)
 	f.mu.Lock()
 	if f.wake != nil {
 		close(f.wake)
@@ -85,7 +74,7 @@ func (f *Feed[T]) After(after, upTo uint64, visit func(T)) error {
 func (f *Feed[T]) Appended(after uint64) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// Announce stores the number before it takes the lock, so no entry can slip in between.
+	// Append stores the number before it takes the lock, so no entry can slip in between.
 	if f.last.Load() > after {
 		closed := make(chan struct{})
 		close(closed)

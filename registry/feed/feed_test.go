@@ -66,24 +66,6 @@ func TestASizeBelowOneIsOne(t *testing.T) {
 	}
 }
 
-func TestAStagedEntryIsReadableButWakesNobodyUntilAnnounced(t *testing.T) {
-	f := feed.New[int](4)
-	f.Stage(7)
-	if got, err := read(t, f, 0, 1); err != nil || !slices.Equal(got, []int{7}) {
-		t.Errorf("staged: %v, %v", got, err)
-	}
-	woken := f.Appended(0)
-	select {
-	case <-woken:
-		t.Error("woken by a staged entry")
-	default:
-	}
-	if n := f.Announce(); n != 1 || f.Last() != 1 {
-		t.Errorf("announced as %d, last %d", n, f.Last())
-	}
-	<-woken
-}
-
 func TestReadersWakeWithTheNextEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := feed.New[int](4)
