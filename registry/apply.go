@@ -19,11 +19,11 @@ func (reg *TelemetryRegistry) Apply(hb *Heartbeat) (Terms, error) {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	digest := hb.digest(reg.seed)
-
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	st := reg.hives[hb.Hive.ID]
+	var digest uint64
+	digest, reg.room = hb.digest(reg.seed, reg.room)
 	profilesKnown := st != nil && st.digest == digest
 	order, warnings, invalid := check(hb, reg.cfg.MaxWorkers, profilesKnown)
 	if invalid == nil && st == nil && len(reg.hives) >= reg.cfg.MaxHives {
@@ -198,17 +198,17 @@ func settle(old, hive *Hive, rev Revision, now time.Time) Change {
 			return
 		}
 		is.settleTelemetry(was, now)
-		if was == nil {
-			is.revision = rev.Counter
-			change.Workers = append(change.Workers, WorkerChange{is.WorkerProfile, AllFields, false})
+		f := AllFields
+		if was != nil {
+			f = DiffWorker(was, is)
+		} else {
 			change.Hive |= HiveWorkerSet
-			return
 		}
-		f := DiffWorker(was, is)
-		is.revision = was.revision
 		if f&^WorkerLastSeenAt != 0 {
 			is.revision = rev.Counter
 			f |= WorkerRevision
+		} else {
+			is.revision = was.revision
 		}
 		if f != 0 {
 			change.Workers = append(change.Workers, WorkerChange{is.WorkerProfile, f, false})

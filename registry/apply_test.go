@@ -2,19 +2,24 @@ package registry
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
 
-// An 8-worker heartbeat whose figures all change may allocate so often. What it allocates, at least: the hive, its workers and the
-// list of them, the change, the snapshot, a path of the tree and of the index, and the entry of the log.
-const applyAllocations = 45
+// What a heartbeat of 8 workers may allocate. As long as nobody looks: the records, the change and its entry in the log, and what the
+// workers offer, as far as it is another. Where somebody looks at every revision, a path of each tree is added, which grows with the fleet.
+const (
+	applyAllocations     = 10
+	applySeenAllocations = 45
+)
 
 func TestApplyAllocatesLittleAndTheSameInAnyFleet(t *testing.T) {
-	measure := func(hives int) float64 {
+	measure := func(hives int, look bool) float64 {
 		reg := New(Config{})
 		r := rand.New(rand.NewPCG(1, 2))
 		for i := range hives {
@@ -31,12 +36,82 @@ func TestApplyAllocatesLittleAndTheSameInAnyFleet(t *testing.T) {
 				t.Error(terms)
 			}
 			next++
+			if look {
+				_ = reg.Snapshot()
+			}
 		})
 	}
-	small, large := measure(100), measure(5000)
-	t.Logf("%.0f allocations among 100 hives, %.0f among 5,000", small, large)
-	if small > applyAllocations || large > applyAllocations+15 { // two levels of three trees more
-		t.Errorf("%.0f allocations among 100 hives and %.0f among 5,000, want at most %d and 15 more", small, large, applyAllocations)
+	small, large := measure(100, false), measure(5000, false)
+	smallSeen, largeSeen := measure(100, true), measure(5000, true)
+	t.Logf("%.0f allocations among 100 hives, %.0f among 5,000; %.0f and %.0f where each revision is seen", small, large, smallSeen, largeSeen)
+	if small > applyAllocations || large > applyAllocations {
+		t.Errorf("%.0f allocations among 100 hives and %.0f among 5,000, want at most %d", small, large, applyAllocations)
+	}
+	if smallSeen > applySeenAllocations || largeSeen > applySeenAllocations+15 { // two levels of three trees more
+		t.Errorf("%.0f allocations among 100 hives and %.0f among 5,000, want at most %d and 15 more", smallSeen, largeSeen, applySeenAllocations)
+	}
+}
+
+// TestFiguresGoToTheWorkerThatTheyAreOf whatever the order of the report, whether it names the same workers as before or not, and
+// however many there are.
+func TestFiguresGoToTheWorkerThatTheyAreOf(t *testing.T) {
+	reg := New(Config{})
+	r := rand.New(rand.NewPCG(7, 8))
+	beat := func(instances []int) {
+		hb := &Heartbeat{Hive: HiveReport{ID: "a", Hostname: "h"}}
+		want := map[string]int32{}
+		for _, n := range instances {
+			mb := r.Int32N(1000)
+			instance := strconv.Itoa(n)
+			want["a/llm/"+instance] = mb
+			hb.Workers = append(hb.Workers, WorkerReport{Group: "llm", Instance: instance, Telemetry: Telemetry{RSSMB: Int(mb)}})
+		}
+		if _, err := reg.Apply(hb); err != nil {
+			t.Fatal(err)
+		}
+		hive := reg.Snapshot().Hive("a")
+		if len(hive.Workers) != len(instances) {
+			t.Fatalf("%d workers of %d", len(hive.Workers), len(instances))
+		}
+		for i, w := range hive.Workers {
+			if w.Hive != hive || w.RSSMB != Int(want[w.ID]) || i > 0 && compareWorkers(hive.Workers[i-1], w) >= 0 {
+				t.Errorf("worker %d of %d: %s has %v, want %d", i, len(instances), w.ID, w.RSSMB, want[w.ID])
+			}
+		}
+	}
+	for n := range 12 {
+		instances := r.Perm(n)
+		beat(instances)
+		beat(instances) // the same order: its workers are known
+		beat(r.Perm(n)) // another order of the same workers
+		slices.Sort(instances)
+		beat(instances)
+	}
+}
+
+// TestDigestsDifferWherePartsOfTextMove so that what was never found valid is not taken for what was.
+func TestDigestsDifferWherePartsOfTextMove(t *testing.T) {
+	seed := maphash.MakeSeed()
+	seen := map[uint64]int{}
+	for i, hb := range []*Heartbeat{
+		{},
+		{Hive: HiveReport{Hostname: "h"}},
+		{Workers: []WorkerReport{{}}},
+		{Workers: []WorkerReport{{Group: "ab"}}},
+		{Workers: []WorkerReport{{Group: "a", Instance: "b"}}},
+		{Workers: []WorkerReport{{Instance: "ab"}}},
+		{Workers: []WorkerReport{{Model: "ab"}}},
+		{Workers: []WorkerReport{{Endpoint: "ab"}}},
+		{Workers: []WorkerReport{{PID: Int(0)}}},
+		{Workers: []WorkerReport{{PID: Int(1)}}},
+		{Workers: []WorkerReport{{Group: "ab"}, {}}},
+		{Workers: []WorkerReport{{}, {Group: "ab"}}},
+	} {
+		digest, _ := hb.digest(seed, nil)
+		if other, met := seen[digest]; met {
+			t.Errorf("heartbeats %d and %d have one digest", other, i)
+		}
+		seen[digest] = i
 	}
 }
 

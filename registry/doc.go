@@ -6,8 +6,8 @@
 // Its promises:
 //   - One door: [TelemetryRegistry.Apply] takes in a heartbeat as one step that no reader sees half of, or
 //     refuses it and changes nothing.
-//   - Every change has its own [Revision]. A [Snapshot] is the whole fleet at one revision; it never changes, costs
-//     nothing to take, and neither blocks a writer nor is blocked by one.
+//   - Every change has its own [Revision]. A [Snapshot] is the whole fleet at one revision; it never changes, and who reads it, however
+//     long, holds up nobody. To take one costs a few steps, and a wait for one Apply at the most.
 //   - [TelemetryRegistry.Changes] holds what changed in each revision, so that a copy can be kept right from a
 //     snapshot onwards without a gap and without a repeat.
 //   - Liveness is judged by this machine's clock alone. A hive that goes OFFLINE takes its workers out of every

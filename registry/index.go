@@ -205,11 +205,14 @@ func modelsOf(h *Hive) []part {
 	return h.models
 }
 
-// part returns that of the workers with a model, or nil.
-func (h *Hive) part(model string) *part {
-	for i := range modelsOf(h) {
-		if h.models[i].model == model {
-			return &h.models[i]
+// partOf returns that of a model, or nil. It is probably the one at the hint.
+func partOf(parts []part, model string, hint int) *part {
+	if hint < len(parts) && parts[hint].model == model {
+		return &parts[hint]
+	}
+	for i := range parts {
+		if parts[i].model == model {
+			return &parts[i]
 		}
 	}
 	return nil
@@ -294,7 +297,7 @@ func partsOf(old *Hive, drafts []draft) []part {
 	for i := range drafts {
 		d := &drafts[i]
 		parts[i] = part{d.model, d.tally, nil}
-		if was := old.part(d.model); was != nil && *was.offer == d.offer {
+		if was := partOf(before, d.model, i); was != nil && *was.offer == d.offer {
 			parts[i].offer = was.offer
 		} else {
 			parts[i].offer = new(d.offer)

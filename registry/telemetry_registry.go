@@ -72,6 +72,7 @@ type TelemetryRegistry struct {
 	records HeartbeatRegistry[hiveItem]
 	index   indexWriter
 	watch   watch
+	room    []byte // for digests
 }
 
 // New returns an empty registry.

@@ -172,6 +172,9 @@ func (c *checker) profile(all []WorkerReport, i int) {
 
 // telemetry mends the figures of worker number i.
 func (c *checker) telemetry(t *Telemetry, i int) {
+	if t.isPlausible() {
+		return
+	}
 	at := func(field string) string { return fmt.Sprintf("workers[%d].%s", i, field) }
 	c.percent(at, "gpuUtilizationPercent", &t.GPUUtilizationPercent)
 	c.int(at, "vramUsedMb", &t.VRAMUsedMB, maxMemoryMB)
@@ -183,6 +186,19 @@ func (c *checker) telemetry(t *Telemetry, i int) {
 	c.int(at, "uptimeSeconds", &t.UptimeSeconds, maxUptimeSeconds)
 	c.int(at, "requestsRunning", &t.RequestsRunning, maxRequests)
 	c.int(at, "requestsQueued", &t.RequestsQueued, maxRequests)
+}
+
+// isPlausible reports whether there is nothing to mend. It only spares the work of looking at each figure by its name: what is unknown
+// is 0 and so plausible, and NaN is not.
+func (t *Telemetry) isPlausible() bool {
+	return t.GPUUtilizationPercent.Value >= 0 && t.GPUUtilizationPercent.Value <= 100 && !math.Signbit(t.GPUUtilizationPercent.Value) &&
+		t.CPUPercent.Value >= 0 && t.CPUPercent.Value <= maxPercentOfOneCore &&
+		t.IOReadMBPerSecond.Value >= 0 && t.IOReadMBPerSecond.Value <= maxMBPerSecond &&
+		t.IOWriteMBPerSecond.Value >= 0 && t.IOWriteMBPerSecond.Value <= maxMBPerSecond &&
+		// A negative number is a large one without its sign.
+		uint32(t.VRAMUsedMB.Value) <= maxMemoryMB && uint32(t.VRAMTotalMB.Value) <= maxMemoryMB && uint32(t.RSSMB.Value) <= maxMemoryMB &&
+		uint32(t.UptimeSeconds.Value) <= maxUptimeSeconds &&
+		uint32(t.RequestsRunning.Value) <= maxRequests && uint32(t.RequestsQueued.Value) <= maxRequests
 }
 
 // int makes an absurd figure unknown. It is not clipped: a utilization of -1 clipped to 0 would look idle.

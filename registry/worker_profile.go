@@ -59,9 +59,10 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 // so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so two that differ
 // meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for every
 // heartbeat, which takes a large fleet as long as a third of Apply.
-func (hb *Heartbeat) digest(seed maphash.Seed) uint64 {
-	b := make([]byte, 0, 2048) // on the stack, and enough for most
-	b = appendText(b, hb.Hive.Hostname)
+//
+// Room is for the texts; it comes back for the next time.
+func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {
+	b := appendText(room[:0], hb.Hive.Hostname)
 	for i := range hb.Workers {
 		r := &hb.Workers[i]
 		b = appendText(b, r.Group)
@@ -69,12 +70,13 @@ func (hb *Heartbeat) digest(seed maphash.Seed) uint64 {
 		b = appendText(b, string(r.Model))
 		b = appendText(b, string(r.Endpoint))
 		b = binary.LittleEndian.AppendUint32(b, uint32(r.PID.Value))
-		if !r.PID.Known {
+		if r.PID.Known {
 			b = append(b, 1)
+		} else {
+			b = append(b, 0)
 		}
-		b = append(b, 0)
 	}
-	return maphash.Bytes(seed, b)
+	return maphash.Bytes(seed, b), b
 }
 
 // appendText appends a text so that it can be told where it ends.
