@@ -20,7 +20,7 @@ func (s *Snapshot) BestWorker(model string, minFreeMB int32) *Worker {
 	return f.pick(m.byHive.root, best, int32(uint64(m.turn.Add(1)-1)%uint64(equals)))
 }
 
-type offerNode = treeNode[*offer, offer]
+type offerNode = treeNode[offer, offer]
 
 // rankFinder searches the index of a model for candidates by rank. It descends only where an offer says that there is one.
 type rankFinder struct {
@@ -39,8 +39,8 @@ func (f rankFinder) best(n *offerNode, minFreeMB int32, bound uint64) uint64 {
 			}
 		}
 	}
-	for i, o := range n.values() {
-		if !betterRank(o, minFreeMB, bound) {
+	for i := range n.values() {
+		if !betterRank(&n.vals[i], minFreeMB, bound) {
 			continue
 		}
 		for _, w := range f.snap.Hive(n.keys.all[i]).Workers {
@@ -65,8 +65,8 @@ func (f rankFinder) count(n *offerNode, rank uint64) int32 {
 	for _, kid := range n.children() {
 		count += f.count(kid, rank)
 	}
-	for i, o := range n.values() {
-		count += f.countHive(n.keys.all[i], o, rank)
+	for i := range n.values() {
+		count += f.countHive(n.keys.all[i], &n.vals[i], rank)
 	}
 	return count
 }
@@ -100,8 +100,8 @@ func (f rankFinder) pick(n *offerNode, rank uint64, skip int32) *Worker {
 		}
 		skip -= count
 	}
-	for i, o := range n.values() {
-		count := f.countHive(n.keys.all[i], o, rank)
+	for i := range n.values() {
+		count := f.countHive(n.keys.all[i], &n.vals[i], rank)
 		if skip >= count {
 			skip -= count
 			continue

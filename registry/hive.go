@@ -97,7 +97,7 @@ type Hive struct {
 	Revision            Revision  // of the last change to anything but LastSeenAt
 
 	total  tally  // what it and its workers bring to the index
-	offer  *offer // the same, for a search
+	offer  offer  // the same, for a search
 	models []part // what those with one model bring to the model's index
 }
 

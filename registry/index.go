@@ -3,7 +3,7 @@ package registry
 import "sync/atomic"
 
 // offers maps hive ids to what the hive's workers, or those with one model, offer.
-type offers = tree[*offer, offer]
+type offers = tree[offer, offer]
 
 // index finds hives that have the workers looked for, without looking at the fleet. It holds no records, so that a heartbeat
 // that changes nothing one could search for does not touch it. It is immutable; an indexWriter makes one after the other.

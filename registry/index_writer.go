@@ -8,7 +8,7 @@ import (
 // indexWriter keeps an index up to date. It is for one goroutine at a time.
 type indexWriter struct {
 	total  tally
-	all    treeWriter[*offer, offer]
+	all    treeWriter[offer, offer]
 	models map[string]*modelWriter
 	states treeWriter[*modelIndex, nothing] // what was last let go of each model
 	stale  []*modelWriter                   // those that changed since
@@ -18,7 +18,7 @@ type indexWriter struct {
 type modelWriter struct {
 	model  string
 	total  tally
-	byHive treeWriter[*offer, offer]
+	byHive treeWriter[offer, offer]
 	turn   *atomic.Uint32
 	stale  bool // it is in indexWriter.stale
 	state  place[*modelIndex, nothing]
@@ -26,13 +26,13 @@ type modelWriter struct {
 
 // seats are where the index has a hive.
 type seats struct {
-	all    place[*offer, offer]
+	all    place[offer, offer]
 	models []seat // as the models of the hive's record
 }
 
 type seat struct {
 	model *modelWriter
-	place place[*offer, offer]
+	place place[offer, offer]
 }
 
 // replace puts a hive's record in place of the one before it; either may be nil.

@@ -70,7 +70,7 @@ func noOffer() offer {
 	return offer{best: noRank, free: -1, idleFree: -1, availableFree: -1, candidateFree: -1}
 }
 
-func (o *offer) sum() offer { return *o }
+func (o offer) sum() offer { return o }
 
 func (o offer) plus(p offer) offer {
 	o.free = max(o.free, p.free)

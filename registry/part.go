@@ -6,7 +6,7 @@ import "slices"
 type part struct {
 	model string
 	tally tally
-	offer *offer // the same one as before if it is equal
+	offer offer
 }
 
 // sameParts reports whether they are one and the same, as they are most of the time.
@@ -19,31 +19,11 @@ func modelsOf(h *Hive) []part {
 	return h.models
 }
 
-// partOf returns that of a model, or nil. It is probably the one at the hint.
-func partOf(parts []part, model string, hint int) *part {
-	if hint < len(parts) && parts[hint].model == model {
-		return &parts[hint]
-	}
-	for i := range parts {
-		if parts[i].model == model {
-			return &parts[i]
-		}
-	}
-	return nil
-}
-
-// draft is a part in the making.
-type draft struct {
-	model string
-	tally tally
-	offer offer
-}
-
 // sumUp fills what the hive brings to the indexes, and shares with the record before it what is the same. GPU memory counts once
 // per device where devices are known, since workers may share one.
 func (h *Hive) sumUp(old *Hive) {
-	var room [4]draft // as many models as most hives have
-	drafts, rest := room[:0], draft{offer: noOffer()}
+	var room [4]part // as many models as most hives have
+	parts, rest := room[:0], part{offer: noOffer()}
 	total := tally{}
 	for _, w := range h.Workers {
 		if h.Liveness == Online {
@@ -53,22 +33,22 @@ func (h *Hive) sumUp(old *Hive) {
 		d := &rest
 		if w.Model != "" {
 			i := 0
-			for i < len(drafts) && drafts[i].model != string(w.Model) {
+			for i < len(parts) && parts[i].model != string(w.Model) {
 				i++
 			}
-			if i == len(drafts) {
-				drafts = append(drafts, draft{model: string(w.Model), offer: noOffer()})
+			if i == len(parts) {
+				parts = append(parts, part{model: string(w.Model), offer: noOffer()})
 			}
-			d = &drafts[i]
+			d = &parts[i]
 		}
 		d.tally.count(w)
 		d.offer.include(w)
 	}
 	total.add(&rest.tally, 1)
 	all := rest.offer
-	for i := range drafts {
-		total.add(&drafts[i].tally, 1)
-		all = all.plus(drafts[i].offer)
+	for i := range parts {
+		total.add(&parts[i].tally, 1)
+		all = all.plus(parts[i].offer)
 	}
 	switch h.Liveness {
 	case Online:
@@ -78,13 +58,10 @@ func (h *Hive) sumUp(old *Hive) {
 	case Offline:
 		total.offlineHives = 1
 	}
-	h.total = total
-	if old != nil && *old.offer == all {
-		h.offer = old.offer
-	} else {
-		h.offer = new(all)
+	h.total, h.offer = total, all
+	if h.models = modelsOf(old); !slices.Equal(h.models, parts) {
+		h.models = slices.Clone(parts)
 	}
-	h.models = partsOf(old, drafts)
 }
 
 // countDevices takes the memory of a hive's devices, if known, in place of that of its workers.
@@ -99,25 +76,4 @@ func (h *Hive) countDevices(t *tally) {
 	if total > 0 {
 		t.vramTotalMB, t.vramUsedMB = total, used
 	}
-}
-
-// partsOf makes the parts of a hive from drafts.
-func partsOf(old *Hive, drafts []draft) []part {
-	before := modelsOf(old)
-	if slices.EqualFunc(before, drafts, func(p part, d draft) bool {
-		return p.model == d.model && p.tally == d.tally && *p.offer == d.offer
-	}) {
-		return before
-	}
-	parts := make([]part, len(drafts))
-	for i := range drafts {
-		d := &drafts[i]
-		parts[i] = part{d.model, d.tally, nil}
-		if was := partOf(before, d.model, i); was != nil && *was.offer == d.offer {
-			parts[i].offer = was.offer
-		} else {
-			parts[i].offer = new(d.offer)
-		}
-	}
-	return parts
 }
