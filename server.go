@@ -228,7 +228,7 @@ type api struct {
 
 func newAPI(reg *registry.TelemetryRegistry, policy *httpserver.Policy, log *slog.Logger) *api {
 	resolver := &graph.Resolver{Registry: reg, Version: version()}
-	exec := graphqlexec.New(graph.NewExecutableSchema(graph.Config{Resolvers: resolver}), graphqlexec.Config{
+	exec := graphqlexec.New(graph.NewSchema(resolver), graphqlexec.Config{
 		Introspection: func(context.Context) bool { return true }, // nobody is let in yet who might not read everything
 		Code:          graph.ErrorCode,
 		Begin:         resolver.Begin,

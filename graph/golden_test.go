@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,7 +31,7 @@ const goldenDir = "testdata/golden"
 func TestGolden(t *testing.T) {
 	for _, dir := range goldenDirs(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 				a := newAPI(registry.Config{})
 				fleet := readFile(t, filepath.Join(dir, "heartbeats.json"))
 				if fleet == nil {

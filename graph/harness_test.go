@@ -25,14 +25,32 @@ type api struct {
 }
 
 func newAPI(cfg registry.Config) *api {
+	return apiOf(cfg, func(r *graph.Resolver) graphql.ExecutableSchema { return graph.NewSchema(r) })
+}
+
+// newGeneratedAPI is newAPI without compiled selections.
+func newGeneratedAPI(cfg registry.Config) *api {
+	return apiOf(cfg, func(r *graph.Resolver) graphql.ExecutableSchema {
+		return graph.NewExecutableSchema(graph.Config{Resolvers: r})
+	})
+}
+
+func apiOf(cfg registry.Config, schema func(*graph.Resolver) graphql.ExecutableSchema) *api {
 	reg := registry.New(cfg)
 	resolver := &graph.Resolver{Registry: reg, Version: "test"}
-	return &api{reg, graphqlexec.New(graph.NewExecutableSchema(graph.Config{Resolvers: resolver}), graphqlexec.Config{
+	return &api{reg, graphqlexec.New(schema(resolver), graphqlexec.Config{
 		Introspection: func(context.Context) bool { return true },
 		Code:          graph.ErrorCode,
 		Begin:         resolver.Begin,
 		Inputs:        graph.Inputs(),
 	})}
+}
+
+// eachWay runs a test in a bubble, with compiled selections and without.
+func eachWay(t *testing.T, test func(t *testing.T, newAPI func(registry.Config) *api)) {
+	t.Helper()
+	t.Run("compiled", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, newAPI) }) })
+	t.Run("generated", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, newGeneratedAPI) }) })
 }
 
 func (a *api) prepare(t testing.TB, query string, vars any) (*graphqlexec.Operation, gqlerror.List) {

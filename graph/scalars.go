@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -14,15 +15,103 @@ import (
 	"waggle/registry"
 )
 
-// MarshalDateTime writes RFC 3339 in UTC.
-func MarshalDateTime(t time.Time) graphql.Marshaler {
+// What gqlgen's executor writes by the marshallers below, and compiled selections by the append functions, is the same.
+
+// written makes a marshaller of an append function.
+func written[T any](v T, appendTo func([]byte, T) []byte) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		var room [len(time.RFC3339Nano) + 2]byte
-		b := append(room[:0], '"')
-		b = t.UTC().AppendFormat(b, time.RFC3339Nano)
-		_, _ = w.Write(append(b, '"'))
+		var room [64]byte
+		_, _ = w.Write(appendTo(room[:0], v))
 	})
 }
+
+func appendDateTime(b []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}
+
+func appendRevision(b []byte, rev registry.Revision) []byte {
+	return append(rev.Append(append(b, '"')), '"')
+}
+
+func appendInt[T int | int32](b []byte, v T) []byte { return strconv.AppendInt(b, int64(v), 10) }
+
+func appendOptInt(b []byte, v registry.OptInt) []byte {
+	if !v.Known {
+		return append(b, "null"...)
+	}
+	return appendInt(b, v.Value)
+}
+
+// appendFloat returns nil for what JSON has no number for.
+func appendFloat(b []byte, v float64) []byte {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
+}
+
+func appendOptFloat(b []byte, v registry.OptFloat) []byte {
+	if !v.Known || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+		return append(b, "null"...)
+	}
+	return appendFloat(b, v.Value)
+}
+
+// appendString quotes as gqlgen does, which leaves everything alone that need not be escaped.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789ABCDEF"
+	b = append(b, '"')
+	start := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '\\' && c != '"' {
+			continue
+		}
+		b = append(append(b, s[start:i]...), '\\')
+		start = i + 1
+		switch c {
+		case '\t':
+			b = append(b, 't')
+		case '\r':
+			b = append(b, 'r')
+		case '\n':
+			b = append(b, 'n')
+		case '\\', '"':
+			b = append(b, c)
+		default:
+			b = append(b, 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		}
+	}
+	return append(append(b, s[start:]...), '"')
+}
+
+func appendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
+
+func appendArray[T any](b []byte, list []T, appendTo func([]byte, T) []byte) []byte {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendTo(b, v)
+	}
+	return append(b, ']')
+}
+
+func appendOptString(b []byte, s registry.OptString) []byte {
+	if s == "" {
+		return append(b, "null"...)
+	}
+	return appendString(b, string(s))
+}
+
+// appendEnum writes the name of an enum's value, which has nothing to escape.
+func appendEnum[T fmt.Stringer](b []byte, v T) []byte {
+	return append(append(append(b, '"'), v.String()...), '"')
+}
+
+// MarshalDateTime writes RFC 3339 in UTC.
+func MarshalDateTime(t time.Time) graphql.Marshaler { return written(t, appendDateTime) }
 
 // UnmarshalDateTime reads RFC 3339 with any offset.
 func UnmarshalDateTime(v any) (time.Time, error) {
@@ -41,12 +130,7 @@ func UnmarshalDateTime(v any) (time.Time, error) {
 }
 
 // MarshalRevision writes "<epoch>.<counter>".
-func MarshalRevision(rev registry.Revision) graphql.Marshaler {
-	return graphql.WriterFunc(func(w io.Writer) {
-		var room [48]byte
-		_, _ = w.Write(append(rev.Append(append(room[:0], '"')), '"'))
-	})
-}
+func MarshalRevision(rev registry.Revision) graphql.Marshaler { return written(rev, appendRevision) }
 
 // UnmarshalRevision reads "<epoch>.<counter>".
 func UnmarshalRevision(v any) (registry.Revision, error) {
@@ -58,12 +142,7 @@ func UnmarshalRevision(v any) (registry.Revision, error) {
 }
 
 // MarshalOptInt writes null for what is unknown.
-func MarshalOptInt(v registry.OptInt) graphql.Marshaler {
-	if !v.Known {
-		return graphql.Null
-	}
-	return graphql.MarshalInt32(v.Value)
-}
+func MarshalOptInt(v registry.OptInt) graphql.Marshaler { return written(v, appendOptInt) }
 
 // UnmarshalOptInt reads an integer, or null as unknown.
 func UnmarshalOptInt(v any) (registry.OptInt, error) {
@@ -79,16 +158,9 @@ func UnmarshalOptInt(v any) (registry.OptInt, error) {
 
 // MarshalOptFloat writes null for what is unknown.
 func MarshalOptFloat(v registry.OptFloat) graphql.ContextMarshaler {
-	if !v.Known || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-		return graphql.ContextWriterFunc(func(_ context.Context, w io.Writer) error {
-			_, err := io.WriteString(w, "null")
-			return err
-		})
-	}
 	return graphql.ContextWriterFunc(func(_ context.Context, w io.Writer) error {
-		var room [32]byte
-		_, err := w.Write(strconv.AppendFloat(room[:0], v.Value, 'g', -1, 64))
-		return err
+		written(v, appendOptFloat).MarshalGQL(w)
+		return nil
 	})
 }
 
@@ -113,12 +185,7 @@ func UnmarshalOptFloat(_ context.Context, v any) (registry.OptFloat, error) {
 }
 
 // MarshalOptString writes null for what is unknown.
-func MarshalOptString(v registry.OptString) graphql.Marshaler {
-	if v == "" {
-		return graphql.Null
-	}
-	return graphql.MarshalString(string(v))
-}
+func MarshalOptString(v registry.OptString) graphql.Marshaler { return written(v, appendOptString) }
 
 // UnmarshalOptString reads a string, or null as unknown.
 func UnmarshalOptString(v any) (registry.OptString, error) {

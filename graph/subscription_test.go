@@ -29,7 +29,7 @@ const followGPU = `subscription($since: Revision, $h: HiveFilter, $w: WorkerFilt
 		revision reset complete hives { id } workers { id gpuUtilizationPercent } removed { id kind reason } } }`
 
 func TestChangesBeginWithASnapshotAndGoOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("a", 0))
 		start := time.Now()
@@ -51,7 +51,7 @@ func TestChangesBeginWithASnapshotAndGoOn(t *testing.T) {
 }
 
 func TestChangesAreGatheredForAnInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("a", 0))
 		s := a.subscribe(t, followGPU, map[string]any{"ms": 1000})
@@ -82,7 +82,7 @@ func TestChangesAreGatheredForAnInterval(t *testing.T) {
 }
 
 func TestChangesOfOtherFieldsAreNotSent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("a", 0))
 		var all []*subscriber
@@ -138,7 +138,7 @@ func TestChangesOfOtherFieldsAreNotSent(t *testing.T) {
 }
 
 func TestALivingStreamSaysSo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		s := a.subscribe(t, followGPU, nil)
 		page := a.subscribe(t, `subscription { workers { totalCount } }`, nil)
@@ -167,7 +167,7 @@ func TestALivingStreamSaysSo(t *testing.T) {
 }
 
 func TestAnEntryThatLeavesTheFilterIsRemoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{ProtectShare: 2})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -188,7 +188,7 @@ func TestAnEntryThatLeavesTheFilterIsRemoved(t *testing.T) {
 }
 
 func TestResume(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{ChangeLog: 8})
 		since := func(counter int) map[string]any {
 			return map[string]any{"since": fmt.Sprintf("%s.%d", a.reg.Epoch(), counter)}
@@ -226,7 +226,7 @@ func TestResume(t *testing.T) {
 }
 
 func TestResumeSeesWhatIsSelectedOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		sick := heartbeat("a", 0)
 		sick.Hive.HealthStatus = registry.Unhealthy
@@ -246,7 +246,7 @@ func TestResumeSeesWhatIsSelectedOnly(t *testing.T) {
 }
 
 func TestBadArgumentsOfSubscriptions(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		f := func(field string, want string) {
 			t.Helper()
@@ -276,7 +276,7 @@ func TestBadArgumentsOfSubscriptions(t *testing.T) {
 
 // A snapshot of 2,500 entries comes in three updates, while the fleet goes on changing. No one of the first two can be gone on from.
 func TestALargeSnapshotComesInChunks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		for i := range 100 {
 			a.apply(t, heartbeat(fmt.Sprintf("h%03d", i), make([]float64, 24)...))
@@ -313,7 +313,7 @@ func TestALargeSnapshotComesInChunks(t *testing.T) {
 }
 
 func TestOneThatIsTooSlowIsGivenTheNewestState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{ChangeLog: 4})
 		a.apply(t, heartbeat("a", 0))
 		s := a.subscribe(t, followGPU, nil)
@@ -347,7 +347,7 @@ func TestOneThatIsTooSlowIsGivenTheNewestState(t *testing.T) {
 }
 
 func TestWorkersPushWhenTheAnswerIsAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("a", 0, 50))
 		s := a.subscribe(t, `subscription { workers(filter: {idle: true}, orderBy: {field: ID, direction: DESC}, first: 2) { totalCount nodes { id } } }`, nil)
@@ -370,7 +370,7 @@ func TestWorkersPushWhenTheAnswerIsAnother(t *testing.T) {
 }
 
 func TestHivesPushWhenTheAnswerIsAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		s := a.subscribe(t, `subscription { hives { nodes { id cordoned firstSeenAt } } }`, nil)
 		s.expect(data(`"hives":{"nodes":[]}`))
@@ -395,7 +395,7 @@ func TestHivesPushWhenTheAnswerIsAnother(t *testing.T) {
 }
 
 func TestOneWorkerIsFollowed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		s := a.subscribe(t, `subscription { worker(id: "a/llm/0", intervalMs: 100) { activity } }`, nil)
 		s.expect(data(`"worker":null`))
@@ -414,7 +414,7 @@ func TestOneWorkerIsFollowed(t *testing.T) {
 }
 
 func TestFleetIsSentEveryInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		s := a.subscribe(t, `subscription { fleet(intervalMs: 500) { serverTime hives { total } } }`, nil)
 		time.Sleep(1100 * time.Millisecond)
@@ -425,7 +425,7 @@ func TestFleetIsSentEveryInterval(t *testing.T) {
 }
 
 func TestFleetMapSendsItsLayoutOnlyWhenItIsAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("a", 0, 100))
 		const query = `subscription { fleetMap { layout { groups { key workerIds } } cells } }`
@@ -451,7 +451,7 @@ func TestFleetMapSendsItsLayoutOnlyWhenItIsAnother(t *testing.T) {
 }
 
 func TestEventsAreSentAsTheyHappen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		a.apply(t, heartbeat("old"))
 		all := a.subscribe(t, `subscription { events { kind hiveId workerId } }`, nil)
@@ -469,7 +469,7 @@ func TestEventsAreSentAsTheyHappen(t *testing.T) {
 // A reader of events that falls behind, before its first event or after, gets each that it missed once and in order. What the log has
 // forgotten is no silent hole: the subscription ends with an error.
 func TestEventsMissedAreSentLater(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{EventLog: 8})
 		s := a.subscribe(t, `subscription { events { hiveId } }`, nil)
 		next := 0
@@ -502,7 +502,7 @@ func TestEventsMissedAreSentLater(t *testing.T) {
 
 // Outside a group, on gqlgen's own executor, the one subscriber gets the same: no delta before its snapshot.
 func TestChangesWithoutGroups(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		exec := executor.New(graph.NewExecutableSchema(graph.Config{Resolvers: &graph.Resolver{Registry: a.reg}}))
