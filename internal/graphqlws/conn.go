@@ -8,6 +8,8 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -20,13 +22,16 @@ type conn struct {
 	h       *Handler
 	ws      *websocket.Conn // only read from
 	net     net.Conn
+	raw     syscall.RawConn // of net, nil if all writing is left to the writer
 	limiter *rate.Limiter
 	wake    chan struct{} // holds a token when the writer has something to do
 	done    chan struct{} // closed when the reader has ended; c.ended tells it to those who hold mu
 
+	writing atomic.Bool // the writer is; set with mu held
+
 	touched time.Time // the reader's: when the read deadline was last renewed
 
-	mu      sync.Mutex      // guards all below; nothing is called with it held, and group locks are taken before it
+	mu      sync.Mutex      // guards all below; nothing that waits is called with it held, and group locks are taken before it
 	ctx     context.Context //nolint:containedctx // the socket's own life, with what Init put into it
 	out     outbox
 	ops     map[string]*operation
@@ -61,7 +66,7 @@ func (c *conn) shutLocked(code int, reason string) {
 	}
 	c.out.closing, c.out.code, c.out.reason = true, code, reason
 	if code == closeSlowConsumer {
-		c.out.queue, c.out.bytes, c.out.joining = nil, 0, 0
+		c.out.queue, c.out.bytes, c.out.joining = nil, len(c.out.rest), 0
 	}
 	c.h.stats.closed(code)
 	c.signal()
@@ -276,6 +281,7 @@ func (c *conn) write() {
 		expires := c.expires
 		gather = c.gather
 		batch := c.out.take(spare)
+		c.writing.Store(true)
 		c.mu.Unlock()
 		ping := !now.Before(nextPing)
 		if ping {
@@ -286,6 +292,7 @@ func (c *conn) write() {
 			c.cut()
 			return
 		}
+		c.writing.Store(false)
 		c.h.stats.messagesOut.Add(int64(len(batch.queue)))
 		if batch.closing {
 			c.closeSent()
@@ -300,6 +307,20 @@ func (c *conn) write() {
 			timer.Reset(time.Until(due))
 		}
 	}
+}
+
+// writeAtOnce writes a message past the writer, if that has nothing to write, is not to gather, and the message is not so large that others
+// would wait for it. What the kernel does not take is left to the writer. It is false if the message must be queued. It is called with mu held.
+func (c *conn) writeAtOnce(e *entry) bool {
+	if c.raw == nil || c.gather > 0 || c.writing.Load() || len(c.out.queue) > 0 || len(c.out.rest) > 0 || e.size() > copiedBytes {
+		return false
+	}
+	c.h.stats.messagesOut.Add(1)
+	if c.out.rest = c.h.attempts.send(c.raw, e); len(c.out.rest) > 0 {
+		c.out.bytes = len(c.out.rest)
+		c.signal()
+	}
+	return true
 }
 
 // pause waits for the rest of the gather interval, or until the socket ends.

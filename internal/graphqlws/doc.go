@@ -5,6 +5,8 @@
 //
 //   - A socket costs two goroutines and what is queued for it, and what is queued is bounded in messages and in bytes.
 //     Messages of equal subscriptions are shared by all sockets; each adds only its own id.
+//   - A message to a socket that keeps up is written by whoever brings it, in one attempt that does not wait; all else is
+//     left to the socket's writer. Either way frames keep their order.
 //   - A client that does not read is never waited for and never delays another: its subscriptions are put aside until
 //     it has taken what is queued, and then catch up; if nothing can be written for the write timeout, the socket is
 //     closed.

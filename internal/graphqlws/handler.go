@@ -23,6 +23,7 @@ type Handler struct {
 	cfg      Config
 	upgrader websocket.Upgrader
 	buffers  sync.Pool
+	attempts *attempts
 	stats    counters
 
 	mu       sync.Mutex // guards all below; taken before conn.mu
@@ -33,7 +34,7 @@ type Handler struct {
 
 // New makes a handler that executes on exec.
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
-	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}}
+	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts()}
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  1024,
 		WriteBufferSize: 256, // Nothing is written through gorilla.
@@ -75,6 +76,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	hijacker.conn.muted.Store(true)
 	c.ws, c.net = ws, hijacker.conn.Conn
+	c.raw = rawConn(c.net)
 	limitKernelBuffer(c.net, h.cfg.KernelBufferBytes)
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
 	c.start() //nolint:contextcheck // A socket outlives its request.

@@ -221,6 +221,9 @@ func (o *operation) Next(m *graphqlexec.Message) bool {
 		c.h.stats.slow.Add(1)
 		return false
 	}
+	if c.writeAtOnce(&e) {
+		return true
+	}
 	if c.out.push(e) {
 		c.signal()
 	}

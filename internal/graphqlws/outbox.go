@@ -22,16 +22,27 @@ type entry struct {
 }
 
 func (e *entry) size() int {
+	body, suffix := e.parts()
+	return len(body) + len(suffix)
+}
+
+func (e *entry) parts() (body, suffix []byte) {
 	if e.shared != nil {
-		return len(e.shared.Envelope()) + len(e.op.suffix)
+		return e.shared.Envelope(), e.op.suffix
 	}
-	return len(e.own)
+	return e.own, nil
+}
+
+func (e *entry) append(b []byte) []byte {
+	body, suffix := e.parts()
+	return append(append(b, body...), suffix...)
 }
 
 // outbox is what waits to be written to one socket.
 type outbox struct {
+	rest    []byte // of a frame that was begun; before anything else
 	queue   []entry
-	bytes   int // of the entries that are not joining
+	bytes   int // of rest, and of the entries that are not joining
 	joining int // bytes of the entries that bring subscriptions up to date
 	behind  []*operation
 	pong    []byte // the newest ping frame's answer, nil if none is due
@@ -70,7 +81,7 @@ func (o *outbox) push(e entry) bool {
 // take empties the outbox into a copy. Spare is a slice to queue into from here on.
 func (o *outbox) take(spare []entry) outbox {
 	taken := *o
-	o.queue, o.bytes, o.joining, o.behind, o.pong = spare, 0, 0, nil, nil
+	o.rest, o.queue, o.bytes, o.joining, o.behind, o.pong = nil, spare, 0, 0, nil, nil
 	return taken
 }
 
@@ -87,8 +98,10 @@ type frameWriter struct {
 func (w *frameWriter) write(o *outbox, ping bool) error {
 	bp := w.buffers.Get().(*[]byte)
 	defer w.buffers.Put(bp)
-	buf := (*bp)[:0]
-	var err error
+	buf, err := w.large((*bp)[:0], o.rest)
+	if err != nil {
+		return err
+	}
 	for i := range o.queue {
 		e := &o.queue[i]
 		if e.op != nil && e.op.muted.Load() {
@@ -100,19 +113,16 @@ func (w *frameWriter) write(o *outbox, ping bool) error {
 				return err
 			}
 		}
-		body, rest := e.own, []byte(nil)
-		if e.shared != nil {
-			body, rest = e.shared.Envelope(), e.op.suffix
-		}
 		buf = appendHeader(buf, opText, size)
-		if size > copiedBytes {
-			if buf, err = w.large(buf, body); err != nil {
-				return err
-			}
-		} else {
-			buf = append(buf, body...)
+		if size <= copiedBytes {
+			buf = e.append(buf)
+			continue
 		}
-		buf = append(buf, rest...)
+		body, suffix := e.parts()
+		if buf, err = w.large(buf, body); err != nil {
+			return err
+		}
+		buf = append(buf, suffix...)
 	}
 	if o.pong != nil {
 		buf = append(appendHeader(buf, opPong, len(o.pong)), o.pong...)

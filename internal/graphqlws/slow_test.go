@@ -3,6 +3,8 @@ package graphqlws_test
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
+	"net"
 	"runtime"
 	"slices"
 	"strconv"
@@ -31,6 +33,7 @@ func TestAReaderThatStopsHarmsNobody(t *testing.T) {
 		c := s.open(t)
 		c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
 		c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0,"texts":[]}}}}`)
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // A busy machine takes long for 160 MB.
 		wg.Go(func() {
 			for counts[i] < rounds {
 				_, msg, err := c.ReadMessage()
@@ -58,6 +61,62 @@ func TestAReaderThatStopsHarmsNobody(t *testing.T) {
 	}
 	if got := s.Stats(); got.WriteTimeouts != 1 {
 		t.Errorf("stats %+v", got)
+	}
+}
+
+// Bursts of messages of all sizes fill the kernel's buffer again and again, so that messages are written at once, in part, by the writer, in
+// pieces, and after the subscription was put aside, in any succession. Frames out of order or torn would break the client's reading.
+func TestMessagesStayInOrderWhoeverWritesThem(t *testing.T) {
+	t.Parallel()
+	const rounds, burst = 20, 60
+	s := newServer(t, graphqlws.Config{MaxQueuedMessages: 20, MessageBurst: 10_000})
+	c := s.open(t)
+	_ = c.NetConn().(*net.TCPConn).SetReadBuffer(128 << 10)
+	_ = c.SetReadDeadline(time.Now().Add(8 * time.Second))
+	c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
+	r := rand.New(rand.NewPCG(1, 2))
+	var want, got []string
+	pings, pongs := 0, 0
+	for range rounds {
+		for range 1 + r.IntN(burst) {
+			size := []int{10, 1000, 10_000, 30_000, 80_000}[r.IntN(5)]
+			text := strconv.Itoa(len(want)) + strings.Repeat("x", r.IntN(size))
+			want = append(want, text)
+			before := s.exec.Stats().Elements
+			s.log.Append(text)
+			if r.IntN(3) > 0 { // Else it may become one message with the next.
+				waitFor(t, "it to be taken up", func() bool { return s.exec.Stats().Elements > before || s.Stats().SlowConsumers > 0 })
+			}
+			if r.IntN(4) == 0 {
+				pings++
+				c.say(`{"type":"ping"}`)
+			}
+		}
+		for len(got) < len(want) || pongs < pings {
+			_, data, err := c.ReadMessage()
+			if err != nil {
+				t.Fatalf("after %d of %d texts: %v", len(got), len(want), err)
+			}
+			var m struct {
+				Type    string
+				Payload struct {
+					Data struct{ Changes struct{ Texts []string } }
+				}
+			}
+			if err := json.Unmarshal(data, &m); err != nil {
+				t.Fatal(err)
+			}
+			if m.Type == "pong" {
+				pongs++
+			}
+			got = append(got, m.Payload.Data.Changes.Texts...)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatal("the texts differ")
+		}
+	}
+	if s.Stats().SlowConsumers == 0 {
+		t.Error("it was never put aside: the bursts are too small")
 	}
 }
 
