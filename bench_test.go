@@ -86,11 +86,11 @@ func BenchmarkSchedulerQuery(b *testing.B) {
 	}
 }
 
-// A heartbeat of 8 workers takes some 15 allocations to be read, twice as many each for net/http's test request and the registry, and the
-// rest in gqlgen's execution of the six fields.
+// A heartbeat of 8 workers takes some 15 allocations to be read and as many in the registry, some 20 in graphqlhttp, 60 in gqlgen, which reads the
+// argument and calls the resolver, and the rest for net/http's test request.
 func TestTakingInAHeartbeatAllocatesLittle(t *testing.T) {
 	api, body := benchAPI(t, 10), heartbeatBody(3)
-	if got := testing.AllocsPerRun(100, func() { post(t, api, body) }); got > 215 {
-		t.Errorf("%v allocations, want at most 215", got)
+	if got := testing.AllocsPerRun(100, func() { post(t, api, body) }); got > 155 {
+		t.Errorf("%v allocations, want at most 155", got)
 	}
 }

@@ -2,7 +2,9 @@ package graph_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -116,4 +118,34 @@ func BenchmarkSnapshotOf100000Workers(b *testing.B) {
 			b.SetBytes(int64(sink.bytes))
 		}
 	})
+}
+
+// BenchmarkReadHeartbeat reads a request with a heartbeat of 8 workers, from its bytes to its type.
+func BenchmarkReadHeartbeat(b *testing.B) {
+	worker := map[string]any{
+		"group": "llm", "instance": "8080", "pid": 1000, "model": "llama-3.2-1b", "endpoint": "http://10.0.0.1:8080", "gpuUtilizationPercent": 40,
+		"vramUsedMb": 8192, "vramTotalMb": 81920, "cpuPercent": 12.5, "rssMb": 4096, "ioReadMbPerSecond": 0.5, "ioWriteMbPerSecond": 0, "uptimeSeconds": 3600,
+		"requestsRunning": 1, "requestsQueued": 0,
+	}
+	body, err := json.Marshal(map[string]any{
+		"query": `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome hiveId revision nextHeartbeatMs warnings } }`,
+		"variables": map[string]any{"input": map[string]any{
+			"hive": map[string]any{"id": "gpu-00001", "hostname": "10.0.0.1", "port": 7835, "version": "0.1.0"}, "workers": slices.Repeat([]any{worker}, 8),
+		}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := newAPI(registry.Config{})
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		params, err := graphqlexec.DecodeParams(body)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, errs := a.exec.Prepare(b.Context(), params); errs != nil {
+			b.Fatal(errs)
+		}
+	}
 }

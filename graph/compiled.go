@@ -216,6 +216,9 @@ func (s *Schema) write(b []byte, write func([]byte) []byte) (written []byte) {
 	return write(b)
 }
 
+// maxKept bounds the bytes that a subscription keeps for its next element: a snapshot's are many, and the changes after it few.
+const maxKept = 16 << 10
+
 // stream is the root field of a subscription. Generated writes an element when the compiled selection cannot.
 func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, context.Context, ast.SelectionSet, *T) graphql.Marshaler) root {
 	return func(s *Schema, c *graphqlplan.Compiler, f graphql.CollectedField) answer {
@@ -226,7 +229,7 @@ func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, c
 		opening := `{"` + f.Alias + `":`
 		return func(v any) any {
 			elements := v.(<-chan *T)
-			var room []byte // used again: gqlgen copies what it is given
+			var room []byte // used again, since gqlgen copies what it is given
 			return func(ctx context.Context) graphql.Marshaler {
 				select {
 				case v, ok := <-elements:
@@ -235,8 +238,11 @@ func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, c
 					}
 					b := s.write(append(room[:0], opening...), func(b []byte) []byte { return write(b, v) })
 					if b != nil {
-						room = append(b, '}')
-						return text(room)
+						b = append(b, '}')
+						if cap(b) <= maxKept {
+							room = b
+						}
+						return text(b)
 					}
 					return graphql.WriterFunc(func(w io.Writer) {
 						_, _ = io.WriteString(w, opening)

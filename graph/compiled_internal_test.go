@@ -125,6 +125,44 @@ func TestWhatIsNotPlainIsLeftToGqlgen(t *testing.T) {
 	}
 }
 
+// That a selection compiles is of no use unless gqlgen takes what it wrote.
+func TestCompiledSelectionsAreUsed(t *testing.T) {
+	s := newTestSchema()
+	for i, document := range []string{
+		`mutation { heartbeat(input: {hive: {id: "a", hostname: "a", port: 1}, workers: []}) { outcome } }`,
+		`query { hive(id: "a") { id } }`,
+		`subscription { hives { nodes { id } } }`,
+		`subscription { changes { revision } }`,
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if got := execute(ctx, t, s, document); strings.Contains(got, "null") {
+			t.Errorf("%s: got %s", document, got)
+		}
+		cancel()
+		if got, want := s.Stats(), (Stats{Compiled: int64(i + 1)}); got != want {
+			t.Errorf("%s: got %+v, want %+v", document, got, want)
+		}
+	}
+	execute(t.Context(), t, s, `query { hive(id: "a") { id @skip(if: true) } server { version } removed: hive(id: "none") { id } }`)
+	if got, want := s.Stats(), (Stats{Compiled: 5, Generated: 2}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// execute returns the first response, as gqlgen's own transports would send it.
+func execute(ctx context.Context, t *testing.T, schema graphql.ExecutableSchema, document string) string {
+	t.Helper()
+	exec := executor.New(schema)
+	ctx = graphql.StartOperationTrace(ctx)
+	op, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	responses, ctx := exec.DispatchOperation(ctx, op)
+	resp := responses(ctx)
+	return string(resp.Data) + " " + resp.Errors.Error()
+}
+
 // A plan goes with the document that it is for.
 func TestPlansAreForgottenWithTheirDocuments(t *testing.T) {
 	s := newTestSchema()
@@ -180,17 +218,6 @@ func TestWhatCannotBeWrittenEndsAsItWouldWithoutCompiledSelections(t *testing.T)
 	r := broken{&Resolver{Registry: registry.New(registry.Config{})}}
 	compiled := newTestSchema()
 	compiled.generated.Resolvers = r
-	ask := func(schema graphql.ExecutableSchema, document string) string {
-		exec := executor.New(schema)
-		ctx := graphql.StartOperationTrace(t.Context())
-		op, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document})
-		if errs != nil {
-			t.Fatal(errs)
-		}
-		responses, ctx := exec.DispatchOperation(ctx, op)
-		resp := responses(ctx)
-		return string(resp.Data) + " " + resp.Errors.Error()
-	}
 	for _, document := range []string{
 		`{ workers { nodes { id } } }`,
 		`{ workers { nodes { id hive { id } } } }`,
@@ -202,7 +229,7 @@ func TestWhatCannotBeWrittenEndsAsItWouldWithoutCompiledSelections(t *testing.T)
 		`{ worker(id: "a") { id } }`,
 		`{ events { message } }`,
 	} {
-		got, want := ask(compiled, document), ask(NewExecutableSchema(Config{Resolvers: r}), document)
+		got, want := execute(t.Context(), t, compiled, document), execute(t.Context(), t, NewExecutableSchema(Config{Resolvers: r}), document)
 		if got != want {
 			t.Errorf("%s\n got %s\nwant %s", document, got, want)
 		}

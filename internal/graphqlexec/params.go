@@ -25,18 +25,22 @@ func DecodeParams(data []byte) (*graphql.RawParams, error) {
 	if opening == '[' {
 		return nil, ErrBatch
 	}
-	var query, operationName, variables, extensions json.RawMessage
+	var query, operationName, otherVariables, extensions json.RawMessage
+	var variables map[string]any
 	w.Object([]string{"query?", "variables?", "operationName?", "extensions?"}, func(name string) {
-		raw := w.Raw()
 		switch name {
 		case "query":
-			query = raw
-		case "variables":
-			variables = raw
+			query = w.Raw()
+		case "variables": // at once, since they are most of what a heartbeat is
+			if w.Next() == '{' {
+				variables = readObject(&w, rawValue)
+			} else {
+				otherVariables = w.Raw()
+			}
 		case "operationName":
-			operationName = raw
+			operationName = w.Raw()
 		case "extensions":
-			extensions = raw
+			extensions = w.Raw()
 		}
 	})
 	if err := w.End(); err != nil {
@@ -56,9 +60,10 @@ func DecodeParams(data []byte) (*graphql.RawParams, error) {
 	if p.OperationName, ok = decodeText(operationName); !ok {
 		return nil, errors.New("operationName must be a string")
 	}
-	if p.Variables, ok = decodeObject(variables, func(w *jsonwalk.Walker) any { return json.RawMessage(w.Raw()) }); !ok {
+	if !isAbsent(otherVariables) {
 		return nil, errors.New("variables must be an object")
 	}
+	p.Variables = variables
 	if p.Extensions, ok = decodeObject(extensions, (*jsonwalk.Walker).Value); !ok {
 		return nil, errors.New("extensions must be an object")
 	}
@@ -80,10 +85,22 @@ func decodeObject(raw json.RawMessage, value func(*jsonwalk.Walker) any) (map[st
 	if isAbsent(raw) {
 		return nil, true
 	}
-	w, object := walk(raw), map[string]any{}
-	w.Members(func(key []byte) { object[string(key)] = value(&w) })
+	w := walk(raw)
+	object := readObject(&w, value)
 	return object, w.Err() == nil
 }
+
+// readObject reads an object whose names may be broken text.
+func readObject(w *jsonwalk.Walker, value func(*jsonwalk.Walker) any) map[string]any {
+	object := map[string]any{}
+	mend := w.MendText
+	w.MendText = true
+	w.Members(func(key []byte) { object[string(key)] = value(w) })
+	w.MendText = mend
+	return object
+}
+
+func rawValue(w *jsonwalk.Walker) any { return json.RawMessage(w.Raw()) }
 
 // walk mends broken text: clients pass on names of files and processes as they find them.
 func walk(raw json.RawMessage) jsonwalk.Walker {

@@ -2,7 +2,9 @@ package jsonwalk
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -19,11 +21,14 @@ func (w *Walker) Text() []byte {
 		return nil
 	}
 	start := w.pos
-	w.skipString()
+	plain := w.skipString()
 	if w.err != nil {
 		return nil
 	}
 	raw := w.data[start+1 : w.pos-1]
+	if plain {
+		return raw
+	}
 	escape := bytes.IndexByte(raw, '\\')
 	valid := utf8.Valid(raw)
 	switch {
@@ -88,24 +93,57 @@ func hexRune(digits []byte) rune {
 	return rune(v)
 }
 
-func (w *Walker) skipString() {
-	for w.pos++; w.pos < len(w.data); w.pos++ {
-		switch c := w.data[w.pos]; {
-		case c == '"':
-			w.pos++
-			return
+// skipString reports whether the string is plain: ASCII without escapes.
+func (w *Walker) skipString() (plain bool) {
+	plain = true
+	data := w.data
+	for pos := w.pos + 1; pos < len(data); pos++ {
+		pos += plainPrefix(data[pos:])
+		if pos >= len(data) {
+			break
+		}
+		c := data[pos]
+		if c == '"' {
+			w.pos = pos + 1
+			return plain
+		}
+		plain = false
+		switch w.pos = pos; {
 		case c == '\\':
 			w.pos++
 			w.skipEscape()
 			if w.err != nil {
-				return
+				return false
 			}
+			pos = w.pos
 		case c < ' ':
 			w.Broken("a control character is in a string")
-			return
+			return false
 		}
 	}
+	w.pos = len(data)
 	w.Broken("a string does not end")
+	return false
+}
+
+// plainPrefix returns how many bytes come before the first that is a quote, a backslash, a control character or not ASCII. It
+// looks at eight at a time: a request's bytes are nearly all in strings, and are looked at twice.
+func plainPrefix(text []byte) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		// A byte's high bit is set in found if the byte is one of those. Bits above the first that is right may be wrong.
+		x := binary.LittleEndian.Uint64(text[n:])
+		quote, backslash := x^(ones*'"'), x^(ones*'\\')
+		found := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+	}
+	for n < len(text) && text[n] >= ' ' && text[n] < utf8.RuneSelf && text[n] != '"' && text[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // skipEscape reads all but the last byte of what follows a backslash.

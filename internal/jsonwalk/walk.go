@@ -379,11 +379,13 @@ func (w *Walker) skipNumber() {
 }
 
 func (w *Walker) skipDigits() int {
-	start := w.pos
-	for w.pos < len(w.data) && '0' <= w.data[w.pos] && w.data[w.pos] <= '9' {
-		w.pos++
+	data, pos := w.data, w.pos
+	for pos < len(data) && '0' <= data[pos] && data[pos] <= '9' {
+		pos++
 	}
-	return w.pos - start
+	n := pos - w.pos
+	w.pos = pos
+	return n
 }
 
 func (w *Walker) at(c byte) bool { return w.pos < len(w.data) && w.data[w.pos] == c }
