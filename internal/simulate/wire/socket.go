@@ -171,6 +171,41 @@ func (s *Socket) Wait() ([]byte, error) {
 	}
 }
 
+// Ask sends a message that starts an operation which is answered once. It returns the message that answers it, when the id is free again; that is good until
+// the next Text.
+func (s *Socket) Ask(message []byte) ([]byte, error) {
+	s.SetDeadline(time.Now().Add(patience))
+	if err := s.Send(message); err != nil {
+		return nil, err
+	}
+	if _, err := s.Wait(); err != nil {
+		return nil, err
+	}
+	answer, err := s.Text()
+	if err != nil {
+		return nil, err
+	}
+	if !IsNext(answer) {
+		return nil, fmt.Errorf("the server answered %.200s", answer)
+	}
+	if _, err := s.Wait(); err != nil { // "complete"
+		return nil, err
+	}
+	return answer, nil
+}
+
+// BeginsNext reports whether a message begins as Waggle's do that carry a result.
+func BeginsNext(head []byte) bool { return bytes.HasPrefix(head, []byte(`{"payload":{`)) }
+
+// IsNext reports whether a message carries a result, in whatever order its keys are.
+func IsNext(text []byte) bool {
+	if BeginsNext(text) {
+		return true
+	}
+	var m struct{ Type string }
+	return json.Unmarshal(text, &m) == nil && m.Type == "next"
+}
+
 // header takes the header of a frame.
 func (s *Socket) header() (opcode byte, size int, err error) {
 	head, err := s.in.Peek(2)

@@ -135,6 +135,27 @@ func TestASocketThatTheServerClosesSaysWhy(t *testing.T) {
 	}
 }
 
+func TestAnAnswerEndsWhenItsIDIsFree(t *testing.T) {
+	s := open(t, talk(t, "", func(ws *websocket.Conn) {
+		for range 2 {
+			hear(ws)
+			say(ws, `{"id":"1","type":"next","payload":{"data":{"a":1}}}`)
+			say(ws, `{"id":"1","type":"complete"}`)
+		}
+		hear(ws)
+		say(ws, `{"id":"1","type":"error","payload":[]}`)
+		hear(ws)
+	}))
+	for range 2 {
+		if answer, err := s.Ask([]byte("q")); err != nil || !strings.Contains(string(answer), `{"a":1}`) {
+			t.Fatalf("got %s, %v", answer, err)
+		}
+	}
+	if answer, err := s.Ask([]byte("q")); err == nil {
+		t.Errorf("got %s", answer)
+	}
+}
+
 func TestADeadlineEndsTheWait(t *testing.T) {
 	s := open(t, talk(t, "", func(ws *websocket.Conn) { hear(ws) }))
 	s.SetDeadline(time.Now().Add(10 * time.Millisecond))
