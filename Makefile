@@ -37,10 +37,11 @@ bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own tr
 
 .PHONY: bench-fleet
 bench-fleet: ## A whole server under load: heartbeats, schedulers, dashboards, a mirror. Takes 3 minutes.
-	./internal/simulate/bench.sh
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go build -o $$dir/ . ./internal/simulate/fleetbench && \
+		ulimit -n $$(ulimit -Hn) && GOMAXPROCS=1 taskset -c 1 $$dir/fleetbench -waggle $$dir/waggle
 
 .PHONY: bench-peers
-bench-peers: ## Waggle beside stock gqlgen, plain net/http and etcd doing the same: each on one core, the load on the other. Takes two minutes.
+bench-peers: ## Waggle beside stock gqlgen, plain net/http and etcd doing the same: each on one core, the load on the other. Takes three minutes.
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && go build -o $$dir/waggle . && (cd internal/simulate/peers && go build -o $$dir/peers .) && \
 		GOMAXPROCS=1 taskset -c 1 $$dir/peers -waggle $$dir/waggle
 

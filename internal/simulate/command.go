@@ -22,10 +22,13 @@ type Command struct {
 	Batch    int           `default:"100" help:"Heartbeats in one request, with --door=batch."`
 	Senders  int           `default:"16" help:"Heartbeats under way at the same time."`
 
-	Subscribers int `default:"0" help:"Dashboards, each with a socket and a subscription."`
-	Documents   int `default:"1" help:"How many different subscriptions they have."`
-	Schedulers  int `default:"0" help:"Schedulers that ask the server for each decision."`
-	Mirrors     int `default:"0" help:"Schedulers that keep a mirror."`
+	Subscribers  int           `default:"0" help:"Dashboards, each with a socket and a subscription."`
+	Documents    int           `default:"1" help:"How many different subscriptions they have."`
+	Subscription string        `default:"fleet" enum:"fleet,hive,events" help:"What they watch: ${enum}."`
+	Gather       time.Duration `default:"0s" help:"How long the server may gather their messages, up to 1s."`
+	Schedulers   int           `default:"0" help:"Schedulers that ask the server for each decision."`
+	Ask          string        `default:"best" enum:"best,workers,both" help:"What they ask for: ${enum}."`
+	Mirrors      int           `default:"0" help:"Schedulers that keep a mirror."`
 
 	Warmup   time.Duration `default:"2s" help:"Time before the measurement."`
 	Duration time.Duration `default:"0s" help:"Time of the measurement; 0: until interrupted."`
@@ -37,7 +40,8 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer) error {
 	cfg := Config{
 		Server: c.Server, Door: Door(c.Door), Interval: c.Interval, Batch: c.Batch, Senders: c.Senders,
 		Fleet:   FleetConfig{Hives: c.Hives, Workers: c.Workers, Seed: c.Seed, Trouble: c.Trouble},
-		NoFleet: c.Hives == 0, Subscribers: c.Subscribers, Documents: c.Documents, Schedulers: c.Schedulers, Mirrors: c.Mirrors,
+		NoFleet: c.Hives == 0, Subscribers: c.Subscribers, Documents: c.Documents, Subscription: Subscription(c.Subscription), Gather: c.Gather,
+		Schedulers: c.Schedulers, Ask: Question(c.Ask), Mirrors: c.Mirrors,
 		Warmup: c.Warmup, Duration: c.Duration,
 	}
 	if c.TokenFile != "" {

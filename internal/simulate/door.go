@@ -2,16 +2,15 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
-	"waggle/client"
+	"waggle/internal/simulate/wire"
 )
 
 // Door is a way by which heartbeats reach a server.
@@ -29,8 +28,14 @@ const (
 	DoorLegacy Door = "legacy"
 )
 
-// hivesPerSocket keeps a socket well below the server's limit of 50 messages a second.
-const hivesPerSocket = 20
+// hivesPerSocket keeps a socket well below the server's limit of 50 messages a second, at one a second for each hive or even five.
+const hivesPerSocket = 10
+
+// HeartbeatQuery and HeartbeatsQuery are the mutations that agents and relays send, with a variable input or inputs.
+const (
+	HeartbeatQuery  = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome hiveId revision nextHeartbeatMs warnings } }`
+	HeartbeatsQuery = `mutation Heartbeats($inputs: [HeartbeatInput!]!) { heartbeats(inputs: $inputs) { outcome hiveId revision nextHeartbeatMs warnings } }`
+)
 
 // errNotAccepted is a heartbeat that the server answered with another outcome than ACCEPTED.
 var errNotAccepted = errors.New("not accepted")
@@ -38,141 +43,164 @@ var errNotAccepted = errors.New("not accepted")
 // sender sends heartbeats, all of which belong to hives whose numbers have the same remainder. It is used by one goroutine.
 type sender interface {
 	// send sends what the hives with these numbers report. It returns how many were not accepted, or why none was.
-	send(ctx context.Context, hives []int, beats []*client.HeartbeatInput) (refused int, err error)
+	send(ctx context.Context, hives []int) (refused int, err error)
 	close()
 }
 
-func newSender(cfg Config) (sender, error) {
-	switch cfg.Door {
-	case DoorGraphQL, DoorBatch:
-		c, err := newClient(cfg)
-		if err != nil {
-			return nil, err
-		}
-		return &poster{c}, nil
+func (l *Load) newSender() sender {
+	switch l.cfg.Door {
+	case DoorBatch:
+		return &relay{l.fleet, wire.NewRequester(l.server, http.MethodPost), newEnvelope(HeartbeatsQuery, `{"inputs":[`, `]}`)}
 	case DoorSocket:
-		return &socketSender{cfg: cfg, clients: map[int]*client.Client{}}, nil
+		return &socketSender{load: l, sockets: map[int]*wire.Socket{}, envelope: newMessage(HeartbeatQuery, `{"input":`, `}`)}
 	case DoorLegacy:
-		return &legacySender{url: strings.TrimSuffix(strings.TrimSuffix(cfg.Server, "/"), "/graphql") + "/v1/hive-heartbeat",
-			http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}}, nil
+		return &poster{wire.NewRequester(l.server.At("/v1/hive-heartbeat"), http.MethodPost), envelope{}, l.fleet.AppendLegacy, false}
+	default:
+		return &poster{wire.NewRequester(l.server, http.MethodPost), newEnvelope(HeartbeatQuery, `{"input":`, `}`), l.fleet.AppendInput, true}
 	}
-	return nil, fmt.Errorf("the door %.20q is none of graphql, batch, websocket and legacy", string(cfg.Door))
 }
 
-// newClient returns a client with connections of its own.
-func newClient(cfg Config) (*client.Client, error) {
-	return client.New(client.Config{URL: cfg.Server, Token: cfg.Token, Transport: &http.Transport{}, Linger: time.Minute})
+// envelope is what stands around reports in a request. It also holds the request that is being made.
+type envelope struct{ before, after, body []byte }
+
+func newEnvelope(query, before, after string) envelope {
+	const mark = "\x00"
+	b, a, _ := bytes.Cut(wire.AppendOperation(nil, query, []byte(before+mark+after)), []byte(mark))
+	return envelope{before: b, after: a}
 }
 
-type poster struct{ *client.Client }
+// newMessage is newEnvelope for a socket.
+func newMessage(query, before, after string) envelope {
+	const mark = "\x00"
+	b, a, _ := bytes.Cut(wire.AppendSubscribe(nil, "1", query, []byte(before+mark+after)), []byte(mark))
+	return envelope{before: b, after: a}
+}
 
-func (p *poster) close() { p.CloseIdle() }
+func (e *envelope) begin()      { e.body = append(e.body[:0], e.before...) }
+func (e *envelope) end() []byte { e.body = append(e.body, e.after...); return e.body }
 
-func (p *poster) send(ctx context.Context, _ []int, beats []*client.HeartbeatInput) (int, error) {
-	if len(beats) == 1 {
-		answer, err := p.Heartbeat(ctx, beats[0])
+// poster sends each report in a request of its own.
+type poster struct {
+	*wire.Requester
+	envelope
+	report  func(b []byte, hive int, now time.Time) []byte
+	graphQL bool
+}
+
+func (p *poster) close() { p.Close() }
+
+func (p *poster) send(ctx context.Context, hives []int) (refused int, err error) {
+	for _, hive := range hives {
+		p.begin()
+		p.body = p.report(p.body, hive, time.Now())
+		answer, err := p.Do(ctx, p.end())
 		if err != nil {
-			return 0, err
+			return refused, err
 		}
-		return refused(answer), nil
+		if p.graphQL {
+			n, err := countRefused(answer, 1)
+			if err != nil {
+				return refused, err
+			}
+			refused += n
+		}
 	}
-	answers, err := p.Heartbeats(ctx, beats)
+	return refused, nil
+}
+
+// relay sends many reports in one request.
+type relay struct {
+	fleet *Fleet
+	*wire.Requester
+	envelope
+}
+
+func (r *relay) close() { r.Close() }
+
+func (r *relay) send(ctx context.Context, hives []int) (refused int, err error) {
+	r.begin()
+	now := time.Now()
+	for n, hive := range hives {
+		if n > 0 {
+			r.body = append(r.body, ',')
+		}
+		r.body = r.fleet.AppendInput(r.body, hive, now)
+	}
+	answer, err := r.Do(ctx, r.end())
 	if err != nil {
 		return 0, err
 	}
-	return refused(answers...), nil
+	return countRefused(answer, len(hives))
 }
 
-func refused(answers ...*client.HeartbeatPayload) int {
-	n := 0
-	for _, a := range answers {
-		if a.Outcome != client.HeartbeatOutcomeAccepted {
-			n++
+// Fill lets a second pass for every hive and reports all that are heard, in batches and without pause, so that a server knows the fleet.
+func Fill(ctx context.Context, server wire.Address, fleet *Fleet) error {
+	const batch = 100
+	r := &relay{fleet, wire.NewRequester(server, http.MethodPost), newEnvelope(HeartbeatsQuery, `{"inputs":[`, `]}`)}
+	defer r.close()
+	var hives []int
+	for i := range fleet.Len() {
+		if fleet.Beat(i) {
+			hives = append(hives, i)
 		}
 	}
-	return n
+	for some := range slices.Chunk(hives, batch) {
+		if refused, err := r.send(ctx, some); err != nil || refused > 0 {
+			return cmp.Or(err, errNotAccepted)
+		}
+	}
+	return nil
 }
 
-// socketSender sends operations over sockets that stay open.
+// countRefused tells how many of so many heartbeats were not accepted, by the answer to them.
+func countRefused(answer []byte, sent int) (int, error) {
+	accepted := bytes.Count(answer, []byte(`"outcome":"ACCEPTED"`))
+	if accepted < sent && bytes.Contains(answer, []byte(`"errors":[`)) {
+		return 0, fmt.Errorf("the server answered %.200s", answer)
+	}
+	return sent - accepted, nil
+}
+
+// socketSender sends operations over sockets that stay open, one after the other.
 type socketSender struct {
-	cfg     Config
-	clients map[int]*client.Client
+	load    *Load
+	sockets map[int]*wire.Socket
+	envelope
 }
 
 func (s *socketSender) close() {
-	for _, c := range s.clients {
-		c.CloseIdle()
+	for _, socket := range s.sockets {
+		socket.Close()
 	}
 }
 
-func (s *socketSender) send(ctx context.Context, hives []int, beats []*client.HeartbeatInput) (int, error) {
-	n := 0
-	for i, beat := range beats {
-		outcome, err := s.sendOne(ctx, hives[i], beat)
+func (s *socketSender) send(ctx context.Context, hives []int) (refused int, err error) {
+	for _, hive := range hives {
+		n, err := s.sendOne(ctx, hive)
 		if err != nil {
-			return n, err
+			return refused, err
 		}
-		if outcome != client.HeartbeatOutcomeAccepted {
-			n++
-		}
+		refused += n
 	}
-	return n, nil
+	return refused, nil
 }
 
-const heartbeatText = `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome } }`
-
-func (s *socketSender) sendOne(ctx context.Context, hive int, beat *client.HeartbeatInput) (client.HeartbeatOutcome, error) {
-	key := hive / (s.cfg.Senders * hivesPerSocket)
-	c := s.clients[key]
-	if c == nil {
-		var err error
-		if c, err = newClient(s.cfg); err != nil {
-			return "", err
-		}
-		s.clients[key] = c
-	}
-	type answer struct {
-		Heartbeat struct{ Outcome client.HeartbeatOutcome }
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for a, err := range client.Watch[answer](ctx, c, heartbeatText, map[string]any{"input": beat}) {
-		return a.Heartbeat.Outcome, err
-	}
-	return "", errors.New("the server completed the mutation without an answer")
-}
-
-// legacySender speaks rbee's wire, as far as it can be said there.
-type legacySender struct {
-	url  string
-	http *http.Client
-}
-
-func (l *legacySender) close() { l.http.CloseIdleConnections() }
-
-func (l *legacySender) send(ctx context.Context, _ []int, beats []*client.HeartbeatInput) (int, error) {
-	for _, beat := range beats {
-		body, err := json.Marshal(legacyBody(beat))
-		if err != nil {
+func (s *socketSender) sendOne(ctx context.Context, hive int) (refused int, err error) {
+	key := hive / (s.load.cfg.Senders * hivesPerSocket)
+	socket := s.sockets[key]
+	if socket == nil {
+		if socket, err = wire.OpenSocket(ctx, s.load.server, 0, 4<<10); err != nil {
 			return 0, err
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url, bytes.NewReader(body))
-		if err != nil {
-			return 0, err
-		}
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := l.http.Do(req)
-		if err != nil {
-			return 0, err
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			return 0, err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("the server answered %d to a legacy heartbeat", resp.StatusCode)
-		}
+		s.sockets[key] = socket
 	}
-	return 0, nil
+	s.begin()
+	s.body = s.load.fleet.AppendInput(s.body, hive, time.Now())
+	answer, err := socket.Ask(s.end())
+	if err != nil {
+		socket.Close()
+		delete(s.sockets, key)
+		return 0, err
+	}
+	return countRefused(answer, 1)
 }

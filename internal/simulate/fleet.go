@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"time"
-
-	"waggle/client"
 )
 
 // FleetConfig says what fleet to make up. The zero value is ready for use.
@@ -21,6 +18,8 @@ type FleetConfig struct {
 	// Run tells one run from another with the same seed: it is part of the incarnations, and of nothing else, so that a server that
 	// knows the first run does not take the second for its repetition.
 	Run uint64
+	// Unordered leaves out incarnations and sequence numbers, so that a report may be sent more than once.
+	Unordered bool
 	// Trouble is how often things go wrong: 1 is a fleet in which each hive has some failure every ten minutes or so, 0 one in which none
 	// ever fails.
 	Trouble float64
@@ -44,9 +43,12 @@ func NewFleet(cfg FleetConfig) *Fleet {
 // Len returns how many hives there are.
 func (f *Fleet) Len() int { return len(f.hives) }
 
-// Beat lets one second pass for a hive and returns what it reports then; nil when it is silent. Nothing keeps what it
-// returns.
-func (f *Fleet) Beat(i int, now time.Time) *client.HeartbeatInput { return f.hives[i].beat(now) }
+// ID returns a hive's id.
+func (f *Fleet) ID(i int) string { return f.hives[i].id }
+
+// Beat lets one second pass for a hive and tells whether it is heard then. What it reports is for AppendInput and AppendLegacy to say, until the
+// next second.
+func (f *Fleet) Beat(i int) bool { return f.hives[i].beat() }
 
 // hive is a machine with its workers.
 type hive struct {
@@ -54,12 +56,14 @@ type hive struct {
 	kind    machineKind
 	trouble float64
 	run     uint64
-	report  client.HiveInput
-	gpus    int
+	ordered bool
+	id      string
+	host    string
+	gpus    []gpu
 	workers []*worker
 
-	second      int // of its life
-	incarnation string
+	second      int    // of its life
+	incarnation string // empty: reports are not ordered
 	sequence    int
 	silent      int // seconds for which nothing will be heard
 	starting    int // seconds until it takes work
@@ -71,10 +75,9 @@ func newHive(cfg FleetConfig, number int) *hive {
 	kind := pick(dice, machines(), func(m machineKind) int { return m.weight })
 	where := sites()[dice.IntN(len(sites()))]
 	id := fmt.Sprintf("%s-%s-%05d", where, kind.label, number)
-	h := &hive{dice: dice, kind: kind, trouble: cfg.Trouble, run: cfg.Run, gpus: kind.gpus, second: dice.IntN(100_000),
-		report: client.HiveInput{Id: id, Hostname: id + ".sim", Port: 7835, Version: "0.1.0"}}
+	h := &hive{dice: dice, kind: kind, trouble: cfg.Trouble, run: cfg.Run, ordered: !cfg.Unordered, second: dice.IntN(100_000), id: id, host: id + ".sim"}
 	count := cmp.Or(cfg.Workers, 1+dice.IntN(kind.gpus))
-	h.gpus = min(kind.gpus, max(count, 1))
+	h.gpus = make([]gpu, min(kind.gpus, count))
 	for i := range count {
 		h.workers = append(h.workers, newWorker(h, i))
 	}
@@ -84,41 +87,35 @@ func newHive(cfg FleetConfig, number int) *hive {
 
 // begin is what an agent does when it starts.
 func (h *hive) begin() {
-	h.incarnation, h.sequence = fmt.Sprintf("%016x", h.dice.Uint64()^h.run), 0
+	if number := h.dice.Uint64() ^ h.run; h.ordered {
+		h.incarnation, h.sequence = fmt.Sprintf("%016x", number), 0
+	}
 }
 
 // chance reports whether something happens that does so once in so many seconds, if troubles are as usual.
 func (h *hive) chance(seconds float64) bool {
-	return h.dice.Float64()*seconds < h.trouble
+	return h.trouble > 0 && h.dice.Float64()*seconds < h.trouble
 }
 
-func (h *hive) beat(now time.Time) *client.HeartbeatInput {
+func (h *hive) beat() bool {
 	h.second++
 	h.befall()
-	load := make([]gpuLoad, h.gpus)
+	for i := range h.gpus {
+		h.gpus[i] = gpu{}
+	}
 	for _, w := range h.workers {
 		w.live(h)
-		load[w.gpu].add(w)
+		h.gpus[w.gpu].add(w)
 	}
 	if h.silent > 0 {
 		h.silent--
-		return nil
+		return false
 	}
 	h.sequence++
-	sequence, incarnation := h.sequence, h.incarnation
-	report := h.report
-	h.condition(&report)
-	in := &client.HeartbeatInput{Hive: &report, SentAt: &now, Incarnation: &incarnation, Sequence: &sequence,
-		Devices: make([]*client.DeviceInput, h.gpus), Workers: make([]*client.WorkerInput, 0, len(h.workers))}
-	for i := range in.Devices {
-		in.Devices[i] = h.device(i, load[i])
+	for i := range h.gpus {
+		h.gpus[i].measure(h, i)
 	}
-	for _, w := range h.workers {
-		if w.absent == 0 {
-			in.Workers = append(in.Workers, w.report(h))
-		}
-	}
-	return in
+	return true
 }
 
 // befall lets happen what goes wrong with machines.
@@ -144,39 +141,27 @@ func (h *hive) befall() {
 	}
 }
 
-func (h *hive) condition(r *client.HiveInput) {
-	r.OperationalStatus, r.HealthStatus = client.OperationalStatusReady, client.HealthStatusHealthy
-	if h.starting > 0 {
-		r.OperationalStatus = client.OperationalStatusStarting
-	}
-	if h.unwell > 0 {
-		r.HealthStatus, r.HealthReason = client.HealthStatusDegraded, new("GPU-0: temperature near its limit")
-	}
-}
-
-// gpuLoad is what the workers of one GPU do to it.
-type gpuLoad struct {
+// gpu is what its workers do to it, and how it takes that.
+type gpu struct {
 	percent float64
 	usedMB  int
+	celsius int
+	watts   float64
 }
 
-func (g *gpuLoad) add(w *worker) {
+func (g *gpu) add(w *worker) {
 	g.percent = min(g.percent+w.percent, 100)
 	g.usedMB += w.vramMB
 }
 
-func (h *hive) device(i int, load gpuLoad) *client.DeviceInput {
-	heat := 34 + load.percent*0.42 + h.dice.Float64()
-	if h.unwell > 0 && i == 0 {
+func (g *gpu) measure(h *hive, number int) {
+	g.usedMB = min(g.usedMB+420, h.kind.memoryMB)
+	heat := 34 + g.percent*0.42 + h.dice.Float64()
+	if h.unwell > 0 && number == 0 {
 		heat += 12
 	}
-	return &client.DeviceInput{
-		Id: fmt.Sprintf("GPU-%d", i), Name: h.kind.gpu, Kind: client.DeviceKindGpu,
-		MemoryTotalMb: new(h.kind.memoryMB), MemoryUsedMb: new(min(load.usedMB+420, h.kind.memoryMB)),
-		UtilizationPercent: new(round(load.percent)), TemperatureCelsius: new(math.Round(heat)),
-		PowerWatts:        new(round(h.kind.watts * (0.15 + 0.8*load.percent/100 + 0.02*h.dice.Float64()))),
-		ComputeCapability: new(h.kind.compute),
-	}
+	g.celsius = int(math.Round(heat))
+	g.watts = h.kind.watts * (0.15 + 0.8*g.percent/100 + 0.02*h.dice.Float64())
 }
 
 // pick chooses one by weight.
@@ -193,6 +178,3 @@ func pick[T any](dice *rand.Rand, all []T, weight func(T) int) T {
 	}
 	return all[len(all)-1]
 }
-
-// round keeps one digit after the point, as the tools do that measure such figures.
-func round(v float64) float64 { return math.Round(v*10) / 10 }

@@ -1,7 +1,10 @@
 package simulate
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,27 +13,44 @@ import (
 	"waggle/client"
 )
 
-// live returns what each hive of a fleet reports in so many seconds.
-func live(cfg FleetConfig, seconds int) [][]*client.HeartbeatInput {
+// live returns what each hive of a fleet reports in so many seconds, as package client would have sent it; nil where it is silent.
+func live(t *testing.T, cfg FleetConfig, seconds int) [][]*client.HeartbeatInput {
+	t.Helper()
 	fleet := NewFleet(cfg)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	all := make([][]*client.HeartbeatInput, fleet.Len())
 	for s := range seconds {
-		for i := range fleet.Len() {
-			all[i] = append(all[i], fleet.Beat(i, now.Add(time.Duration(s)*time.Second)))
+		for i := range all {
+			var in *client.HeartbeatInput
+			if fleet.Beat(i) {
+				in = decodeInput(t, fleet.AppendInput(nil, i, now.Add(time.Duration(s)*time.Second)))
+			}
+			all[i] = append(all[i], in)
 		}
 	}
 	return all
 }
 
+// decodeInput refuses what the schema does not know.
+func decodeInput(t *testing.T, data []byte) *client.HeartbeatInput {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	in := &client.HeartbeatInput{}
+	if err := dec.Decode(in); err != nil {
+		t.Fatalf("%v: %s", err, data)
+	}
+	return in
+}
+
 func TestEqualSeedsLiveEqualLives(t *testing.T) {
 	cfg := FleetConfig{Hives: 8, Seed: 7, Trouble: 20}
-	if diff := cmp.Diff(live(cfg, 300), live(cfg, 300)); diff != "" {
+	if diff := cmp.Diff(live(t, cfg, 300), live(t, cfg, 300)); diff != "" {
 		t.Errorf("-first +second:\n%s", diff)
 	}
 	other := cfg
 	other.Seed = 8
-	if cmp.Equal(live(cfg, 3), live(other, 3)) {
+	if cmp.Equal(live(t, cfg, 3), live(t, other, 3)) {
 		t.Error("another seed makes no difference")
 	}
 }
@@ -39,7 +59,7 @@ func TestAnotherRunDiffersByItsIncarnationsOnly(t *testing.T) {
 	cfg := FleetConfig{Hives: 8, Seed: 7, Trouble: 20}
 	other := cfg
 	other.Run = 1
-	a, b := live(cfg, 100), live(other, 100)
+	a, b := live(t, cfg, 100), live(t, other, 100)
 	if *a[0][0].Incarnation == *b[0][0].Incarnation {
 		t.Error("the same incarnation in another run")
 	}
@@ -56,7 +76,7 @@ func TestAnotherRunDiffersByItsIncarnationsOnly(t *testing.T) {
 }
 
 func TestReportsAreWithinWhatTheSchemaAllows(t *testing.T) {
-	for _, beat := range slices.Concat(live(FleetConfig{Hives: 30, Seed: 1, Trouble: 50}, 1000)...) {
+	for _, beat := range slices.Concat(live(t, FleetConfig{Hives: 30, Seed: 1, Trouble: 50}, 1000)...) {
 		if beat == nil {
 			continue
 		}
@@ -83,7 +103,7 @@ func TestReportsAreWithinWhatTheSchemaAllows(t *testing.T) {
 }
 
 func TestLifeIsBelievable(t *testing.T) {
-	hives := live(FleetConfig{Hives: 40, Workers: 4, Seed: 3, Trouble: 1}, 1800)
+	hives := live(t, FleetConfig{Hives: 40, Workers: 4, Seed: 3, Trouble: 1}, 1800)
 	var silences, restarts, absences, swaps, incarnations, degraded, starting, idle, busy, vramMoved, workMoved, pairs int
 	for _, beats := range hives {
 		var before *client.HeartbeatInput
@@ -159,7 +179,7 @@ func count(b bool) int {
 }
 
 func TestWithoutTroubleNothingFails(t *testing.T) {
-	for _, beats := range live(FleetConfig{Hives: 10, Workers: 3, Seed: 5}, 600) {
+	for _, beats := range live(t, FleetConfig{Hives: 10, Workers: 3, Seed: 5}, 600) {
 		for s, beat := range beats {
 			if beat == nil || len(beat.Workers) != 3 || *beat.Sequence != s+1 || beat.Hive.HealthStatus != client.HealthStatusHealthy {
 				t.Fatalf("second %d: %+v", s, beat)
@@ -168,11 +188,74 @@ func TestWithoutTroubleNothingFails(t *testing.T) {
 	}
 }
 
+func TestUnorderedReportsCarryNoSequence(t *testing.T) {
+	for _, beat := range slices.Concat(live(t, FleetConfig{Hives: 3, Seed: 1, Unordered: true}, 3)...) {
+		if beat.Incarnation != nil || beat.Sequence != nil {
+			t.Fatalf("got %+v", beat)
+		}
+	}
+}
+
+func TestTheLegacyReportSaysTheSame(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Hives: 20, Workers: 3, Seed: 4, Trouble: 50})
+	for range 200 {
+		for i := range fleet.Len() {
+			if !fleet.Beat(i) {
+				continue
+			}
+			now := time.Now()
+			in := decodeInput(t, fleet.AppendInput(nil, i, now))
+			var legacy struct {
+				Hive struct {
+					ID                string
+					OperationalStatus string                  `json:"operational_status"`
+					HealthStatus      struct{ Status string } `json:"health_status"`
+				}
+				Timestamp time.Time
+				Workers   []struct {
+					PID      int
+					Instance string
+					Model    string
+					GPU      float64 `json:"gpu_util_pct"`
+					VRAM     int     `json:"vram_mb"`
+				}
+			}
+			if err := json.Unmarshal(fleet.AppendLegacy(nil, i, now), &legacy); err != nil {
+				t.Fatal(err)
+			}
+			if legacy.Hive.ID != in.Hive.Id || !strings.EqualFold(legacy.Hive.OperationalStatus, string(in.Hive.OperationalStatus)) ||
+				!strings.EqualFold(legacy.Hive.HealthStatus.Status, string(in.Hive.HealthStatus)) || !legacy.Timestamp.Equal(*in.SentAt) || len(legacy.Workers) != len(in.Workers) {
+				t.Fatalf("got %+v for %+v", legacy, in)
+			}
+			for n, w := range legacy.Workers {
+				if is := in.Workers[n]; w.PID != *is.Pid || w.Instance != is.Instance || w.Model != *is.Model || w.GPU != *is.GpuUtilizationPercent || w.VRAM != *is.VramUsedMb {
+					t.Fatalf("got %+v for %+v", w, is)
+				}
+			}
+		}
+	}
+}
+
+// A second of a hive and its report leave no garbage: the load must not be what is measured.
+func TestABeatAllocatesNothing(t *testing.T) {
+	fleet := NewFleet(FleetConfig{Hives: 1, Workers: 8, Seed: 1})
+	b, now := make([]byte, 0, 8<<10), time.Now()
+	if n := testing.AllocsPerRun(1000, func() {
+		fleet.Beat(0)
+		b = fleet.AppendInput(b[:0], 0, now)
+	}); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
+
 func BenchmarkBeat(b *testing.B) {
 	fleet := NewFleet(FleetConfig{Hives: 100, Workers: 8, Seed: 1, Trouble: 1})
 	now := time.Now()
+	body := make([]byte, 0, 8<<10)
 	b.ReportAllocs()
 	for i := range b.N {
-		fleet.Beat(i%fleet.Len(), now)
+		if hive := i % fleet.Len(); fleet.Beat(hive) {
+			body = fleet.AppendInput(body[:0], hive, now)
+		}
 	}
 }

@@ -1,62 +1,43 @@
 package simulate
 
 import (
+	"strconv"
 	"strings"
 	"time"
-
-	"waggle/client"
 )
 
-// The legacy body, as rbee's hives send it; sizes and units are as in client.HeartbeatInput.
-type (
-	legacyHeartbeat struct {
-		Hive      legacyHive     `json:"hive"`
-		Timestamp string         `json:"timestamp"`
-		Workers   []legacyWorker `json:"workers"`
+// AppendLegacy appends what a hive reports as rbee's hives do in POST /v1/hive-heartbeat, as far as it can be said there; sizes and units are as in
+// a HeartbeatInput.
+func (f *Fleet) AppendLegacy(b []byte, i int, now time.Time) []byte {
+	h := f.hives[i]
+	b = appendText(b, `{"hive":{"id":`, h.id)
+	b = appendText(b, `,"hostname":`, h.host)
+	b = append(b, `,"port":7835,"version":"0.1.0"`...)
+	b = appendText(b, `,"operational_status":`, strings.ToLower(h.operationalStatus()))
+	b = appendText(b, `,"health_status":{"status":`, strings.ToLower(h.healthStatus()))
+	if h.unwell > 0 {
+		b = appendText(b, `,"reason":`, unwellReason)
 	}
-	legacyHive struct {
-		ID                string       `json:"id"`
-		Hostname          string       `json:"hostname"`
-		Port              int          `json:"port"`
-		OperationalStatus string       `json:"operational_status"`
-		HealthStatus      legacyHealth `json:"health_status"`
-		Version           string       `json:"version"`
+	b = now.UTC().AppendFormat(append(b, `}},"timestamp":"`...), time.RFC3339Nano)
+	b = append(b, `","workers":[`...)
+	for _, w := range h.workers {
+		if w.absent == 0 {
+			b = w.appendLegacy(b, h)
+		}
 	}
-	legacyHealth struct {
-		Status string  `json:"status"`
-		Reason *string `json:"reason,omitempty"`
-	}
-	legacyWorker struct {
-		PID         int     `json:"pid"`
-		Group       string  `json:"group"`
-		Instance    string  `json:"instance"`
-		CPUPct      float64 `json:"cpu_pct"`
-		RSSMB       int     `json:"rss_mb"`
-		IOReadMBS   float64 `json:"io_r_mb_s"`
-		IOWriteMBS  float64 `json:"io_w_mb_s"`
-		UptimeS     int     `json:"uptime_s"`
-		GPUUtilPct  float64 `json:"gpu_util_pct"`
-		VRAMMB      int     `json:"vram_mb"`
-		TotalVRAMMB int     `json:"total_vram_mb"`
-		Model       *string `json:"model"`
-	}
-)
+	return append(endList(b), '}')
+}
 
-func legacyBody(beat *client.HeartbeatInput) *legacyHeartbeat {
-	h := beat.Hive
-	body := &legacyHeartbeat{
-		Hive: legacyHive{ID: h.Id, Hostname: h.Hostname, Port: h.Port, Version: h.Version,
-			OperationalStatus: strings.ToLower(string(h.OperationalStatus)),
-			HealthStatus:      legacyHealth{strings.ToLower(string(h.HealthStatus)), h.HealthReason}},
-		Timestamp: time.Now().UTC().Format(time.RFC3339Nano),
-		Workers:   make([]legacyWorker, 0, len(beat.Workers)),
-	}
-	for _, w := range beat.Workers {
-		body.Workers = append(body.Workers, legacyWorker{
-			PID: *w.Pid, Group: w.Group, Instance: w.Instance, CPUPct: *w.CpuPercent, RSSMB: *w.RssMb, IOReadMBS: *w.IoReadMbPerSecond,
-			IOWriteMBS: *w.IoWriteMbPerSecond, UptimeS: *w.UptimeSeconds, GPUUtilPct: *w.GpuUtilizationPercent, VRAMMB: *w.VramUsedMb,
-			TotalVRAMMB: *w.VramTotalMb, Model: w.Model,
-		})
-	}
-	return body
+func (w *worker) appendLegacy(b []byte, h *hive) []byte {
+	b = strconv.AppendInt(append(b, `{"group":"llm","instance":"`...), int64(w.instance), 10)
+	b = appendInt(b, `","pid":`, w.pid)
+	b = appendText(b, `,"model":`, w.model.name)
+	b = appendFigure(b, `,"cpu_pct":`, w.cpu)
+	b = appendInt(b, `,"rss_mb":`, w.rssMB())
+	b = appendFigure(b, `,"io_r_mb_s":`, w.readMBps)
+	b = appendInt(b, `,"io_w_mb_s":0,"uptime_s":`, w.up)
+	b = appendFigure(b, `,"gpu_util_pct":`, w.percent)
+	b = appendInt(b, `,"vram_mb":`, w.vramMB)
+	b = appendInt(b, `,"total_vram_mb":`, h.kind.memoryMB)
+	return append(b, "},"...)
 }

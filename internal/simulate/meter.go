@@ -29,6 +29,11 @@ func newMeter() *meter {
 // record counts n things that took so long, together or each.
 func (m *meter) record(took time.Duration, n int64) {
 	m.done.Add(n)
+	m.took(took)
+}
+
+// took notes how long something took that is counted elsewhere.
+func (m *meter) took(took time.Duration) {
 	ns := min(max(took.Nanoseconds(), 1), longest.Nanoseconds())
 	m.mu.Lock()
 	defer m.mu.Unlock()

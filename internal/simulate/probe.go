@@ -44,26 +44,23 @@ func (p *probes) sentAt(number int32) (time.Time, bool) {
 }
 
 // probe sends the heartbeats of the probe, at uneven intervals, so that they do not fall into step with the mirrors.
-func (r *run) probe(ctx context.Context) error {
-	c, err := newClient(r.cfg)
-	if err != nil {
-		return err
-	}
+func (l *Load) probe(ctx context.Context) {
+	c := l.newClient()
 	defer c.CloseIdle()
 	for number := int32(1); ; number++ {
 		now := time.Now()
-		r.probes.note(number, now)
+		l.probes.note(number, now)
 		_, err := c.Heartbeat(ctx, &client.HeartbeatInput{
 			Hive: &client.HiveInput{Id: probeHive, Hostname: probeHive + ".sim", OperationalStatus: client.OperationalStatusReady,
 				HealthStatus: client.HealthStatusHealthy},
 			Workers: []*client.WorkerInput{{Group: "probe", Instance: "1", RequestsRunning: new(int(number)), GpuUtilizationPercent: new(1.0)}},
 		})
 		if err != nil && ctx.Err() == nil {
-			r.lag.fail(1, err)
+			l.lag.fail(1, err)
 		}
 		pause := 60*time.Millisecond + rand.N(80*time.Millisecond) //nolint:gosec // no secret depends on it
 		if until(ctx, now.Add(pause)) != nil {
-			return nil // told to end
+			return // told to end
 		}
 	}
 }

@@ -15,12 +15,16 @@ type Report struct {
 	// Hives and Door say what sent heartbeats, and how.
 	Hives int  `json:"hives"`
 	Door  Door `json:"door"`
+	// LoadCPUPercent is how much of one core the load itself took: near 100, it measures itself. 0 where that is not known.
+	LoadCPUPercent float64 `json:"loadCpuPercent"`
+	// LoadHeapMB is how much memory the load's own objects take, in MB (2^20 bytes), at the end of the last collection.
+	LoadHeapMB float64 `json:"loadHeapMb"`
 	// Heartbeats, measured from when they were due to the answer.
 	Heartbeats *Figures `json:"heartbeats,omitempty"`
-	// Deliveries to subscribers. The time is from the server's clock in a message to its arrival, for the half of the documents that
-	// have one, and so of use on one machine only.
+	// Deliveries to subscribers. The time is from the server's clock in a message to its arrival, where a document has one, and so of use on one
+	// machine only.
 	Deliveries *Figures `json:"deliveries,omitempty"`
-	// Queries of schedulers for the best worker.
+	// Queries of schedulers.
 	Queries *Figures `json:"queries,omitempty"`
 	// Decisions of schedulers with a mirror, in means of a thousand.
 	Decisions *Figures `json:"decisions,omitempty"`
@@ -30,19 +34,19 @@ type Report struct {
 	MirrorReady *Figures `json:"mirrorReady,omitempty"`
 }
 
-func (r *run) report(elapsed time.Duration) *Report {
-	rep := &Report{Seconds: elapsed.Seconds(), Hives: r.cfg.Fleet.Hives, Door: r.cfg.Door}
-	if !r.cfg.NoFleet {
-		rep.Heartbeats = r.beats.figures(elapsed)
+func (l *Load) report(elapsed time.Duration) *Report {
+	rep := &Report{Seconds: elapsed.Seconds(), Hives: l.cfg.Fleet.Hives, Door: l.cfg.Door}
+	if !l.cfg.NoFleet {
+		rep.Heartbeats = l.beats.figures(elapsed)
 	}
-	if r.cfg.Subscribers > 0 {
-		rep.Deliveries = r.deliveries.figures(elapsed)
+	if l.cfg.Subscribers > 0 {
+		rep.Deliveries = l.deliveries.figures(elapsed)
 	}
-	if r.cfg.Schedulers > 0 {
-		rep.Queries = r.queries.figures(elapsed)
+	if l.cfg.Schedulers > 0 {
+		rep.Queries = l.queries.figures(elapsed)
 	}
-	if r.cfg.Mirrors > 0 {
-		rep.Decisions, rep.MirrorLag, rep.MirrorReady = r.decisions.figures(elapsed), r.lag.figures(elapsed), r.ready.figures(elapsed)
+	if l.cfg.Mirrors > 0 {
+		rep.Decisions, rep.MirrorLag, rep.MirrorReady = l.decisions.figures(elapsed), l.lag.figures(elapsed), l.ready.figures(elapsed)
 	}
 	return rep
 }
@@ -70,6 +74,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "the load itself took %.0f %% of a core\n", r.LoadCPUPercent); err != nil {
 		return err
 	}
 	for _, row := range rows {

@@ -1,12 +1,6 @@
 package simulate
 
-import (
-	"fmt"
-	"math"
-	"strconv"
-
-	"waggle/client"
-)
+import "math"
 
 // worker is a model server.
 type worker struct {
@@ -30,7 +24,7 @@ type worker struct {
 const slotsOf = 16
 
 func newWorker(h *hive, i int) *worker {
-	w := &worker{gpu: i % h.gpus, instance: 8080 + i}
+	w := &worker{gpu: i % len(h.gpus), instance: 8080 + i}
 	w.load(h)
 	w.loading, w.up = 0, h.dice.IntN(500_000)
 	w.vramMB = w.model.sizeMB
@@ -39,7 +33,7 @@ func newWorker(h *hive, i int) *worker {
 
 // load makes it serve a model that fits its share of the GPU, or the smallest there is.
 func (w *worker) load(h *hive) {
-	share := h.kind.memoryMB / max((len(h.workers)+h.gpus)/h.gpus, 1)
+	share := h.kind.memoryMB / max((len(h.workers)+len(h.gpus))/len(h.gpus), 1)
 	all := models()
 	fits := make([]modelKind, 0, len(all))
 	smallest := all[0]
@@ -114,12 +108,12 @@ func (w *worker) work(h *hive) {
 	w.running += start
 	w.queued = min(waiting-start, 64)
 	if w.running == 0 {
-		w.percent, w.cpu = 0, round(1+h.dice.Float64())
+		w.percent, w.cpu = 0, 1+h.dice.Float64()
 		return
 	}
 	aim := min(99, 22+70*float64(w.running)/slotsOf)
 	w.percent = min(100, max(1, w.percent+0.6*(aim-w.percent)+8*(h.dice.Float64()-0.5)))
-	w.cpu = round(12 + 9*float64(w.running) + 5*h.dice.Float64())
+	w.cpu = 12 + 9*float64(w.running) + 5*h.dice.Float64()
 	if h.dice.IntN(300) == 0 { // caches grow now and then
 		w.vramMB = min(w.vramMB+64*(1+h.dice.IntN(8)), w.model.sizeMB*11/10, h.kind.memoryMB-500)
 	}
@@ -133,18 +127,4 @@ func (h *hive) poisson(mean float64) int {
 		p *= h.dice.Float64()
 	}
 	return n
-}
-
-func (w *worker) report(h *hive) *client.WorkerInput {
-	in := &client.WorkerInput{
-		Group: "llm", Instance: strconv.Itoa(w.instance), Pid: new(w.pid), Model: new(w.model.name),
-		Endpoint:              new(fmt.Sprintf("http://%s:%d", h.report.Hostname, w.instance)),
-		GpuUtilizationPercent: new(round(w.percent)), VramUsedMb: new(w.vramMB), VramTotalMb: new(h.kind.memoryMB),
-		CpuPercent: new(round(w.cpu)), RssMb: new(2400 + w.model.sizeMB/20), IoReadMbPerSecond: new(round(w.readMBps)), IoWriteMbPerSecond: new(0.0),
-		UptimeSeconds: new(w.up),
-	}
-	if w.loading == 0 { // an engine that is not up yet tells nothing
-		in.RequestsRunning, in.RequestsQueued = new(w.running), new(w.queued)
-	}
-	return in
 }

@@ -5,24 +5,51 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"waggle/client"
 	"waggle/internal/simulate"
 )
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := folder(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+var folder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "waggle-simulate-") })
+
+// build builds the real waggle, once.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := folder()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "waggle")
+	if out, err := exec.Command("go", "build", "-o", path, "waggle").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // startWaggle runs the real server and returns its URL.
 func startWaggle(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "waggle")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "waggle").CombinedOutput(); err != nil {
-		t.Fatalf("cannot build: %v\n%s", err, out)
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), binary, "serve", "--no-agent", "--listen", "127.0.0.1:0")
 	stderr, err := cmd.StderrPipe()
@@ -75,11 +102,54 @@ func TestSubscribersSchedulersAndMirrors(t *testing.T) {
 			t.Errorf("%s: got %+v", what, f)
 		}
 	}
+	if rep.LoadCPUPercent <= 0 {
+		t.Error("the load says that it took no processor")
+	}
 	if rep.MirrorLag.P50MS > 5000 {
 		t.Errorf("mirrors lag %.0f ms behind", rep.MirrorLag.P50MS)
 	}
 	if !bytes.Contains(progress.Bytes(), []byte("heartbeats/s")) {
 		t.Errorf("progress: %s", &progress)
+	}
+}
+
+func TestDashboardsOfAHiveAreToldOfEveryHeartbeat(t *testing.T) {
+	rep, err := simulate.Run(t.Context(), simulate.Config{Server: startWaggle(t), Fleet: simulate.FleetConfig{Hives: 2, Workers: 8, Seed: 1}, Interval: 50 * time.Millisecond,
+		Subscribers: 5, Documents: 2, Subscription: simulate.SubscribeHive, Gather: 100 * time.Millisecond, Schedulers: 1, Ask: simulate.AskBoth,
+		Warmup: time.Second, Duration: 4 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := rep.Deliveries; d.Failed > 0 || d.PerSecond < 60 || d.PerSecond > 110 || d.P50MS <= 0 {
+		t.Errorf("deliveries: got %+v, want 100 a second", d)
+	}
+	if q := rep.Queries; q.Failed > 0 || q.Done == 0 {
+		t.Errorf("queries: got %+v", q)
+	}
+}
+
+// What agents send through package client and what the load sends must be the same to a server.
+func TestAServerTakesInWhatTheClientMakesOfAReport(t *testing.T) {
+	c, err := client.New(client.Config{URL: startWaggle(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdle()
+	fleet := simulate.NewFleet(simulate.FleetConfig{Hives: 20, Seed: 1, Trouble: 100})
+	for range 100 {
+		for i := range fleet.Len() {
+			if !fleet.Beat(i) {
+				continue
+			}
+			in := &client.HeartbeatInput{}
+			if err := json.Unmarshal(fleet.AppendInput(nil, i, time.Now()), in); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := c.Heartbeat(t.Context(), in)
+			if err != nil || answer.Outcome != client.HeartbeatOutcomeAccepted || len(answer.Warnings) > 0 {
+				t.Fatalf("got %+v, %v for %+v", answer, err, in)
+			}
+		}
 	}
 }
 
@@ -101,7 +171,11 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 		"too fast":         {Interval: time.Millisecond},
 		"too large":        {Batch: 1001},
 		"negative":         {Mirrors: -1},
-		"no such door":     {Door: "window", Server: "http://127.0.0.1:1", Duration: time.Second},
+		"no such door":     {Door: "window"},
+		"no such question": {Ask: "why"},
+		"no such page":     {Subscription: "news"},
+		"gathers too long": {Gather: 2 * time.Second},
+		"no such server":   {Server: "ftp://127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := simulate.Run(t.Context(), cfg); err == nil {
