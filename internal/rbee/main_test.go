@@ -34,6 +34,12 @@ type fleet struct {
 // open starts a fleet, with the background parts of its door and registry running.
 func open(tb testing.TB, cfg Config) *fleet {
 	tb.Helper()
+	return openPatient(tb, cfg, writeTimeout)
+}
+
+// openPatient is open with a door that has so much patience with dashboards.
+func openPatient(tb testing.TB, cfg Config, patience time.Duration) *fleet {
+	tb.Helper()
 	f := &fleet{t: tb, logs: &logBuffer{}}
 	if cfg.Registry == nil {
 		cfg.Registry = registry.New(registry.Config{})
@@ -45,6 +51,7 @@ func open(tb testing.TB, cfg Config) *fleet {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	door.patience = patience
 	f.reg, f.door = cfg.Registry, door
 	f.url = serve(tb, f.door.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
