@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"runtime"
@@ -199,6 +200,9 @@ func (s *Schema) value(write func(b []byte, v any) []byte) answer {
 			return nil
 		}
 		size.Store(int64(len(b)))
+		if isRoomy(b) {
+			b = bytes.Clone(b)
+		}
 		return graphql.Marshaler(text(b))
 	}
 }
@@ -216,8 +220,8 @@ func (s *Schema) write(b []byte, write func([]byte) []byte) (written []byte) {
 	return write(b)
 }
 
-// maxKept bounds the bytes that a subscription keeps for its next element: a snapshot's are many, and the changes after it few.
-const maxKept = 16 << 10
+// isRoomy tells that b holds on to much more memory than it needs, as what was made for a page of 1,000 does with one of 5 in it.
+func isRoomy(b []byte) bool { return cap(b) > 16<<10 && len(b) < cap(b)/4 }
 
 // stream is the root field of a subscription. Generated writes an element when the compiled selection cannot.
 func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, context.Context, ast.SelectionSet, *T) graphql.Marshaler) root {
@@ -239,8 +243,8 @@ func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, c
 					b := s.write(append(room[:0], opening...), func(b []byte) []byte { return write(b, v) })
 					if b != nil {
 						b = append(b, '}')
-						if cap(b) <= maxKept {
-							room = b
+						if room = b; isRoomy(b) { // a snapshot of megabytes is followed by a few changes
+							room = nil
 						}
 						return text(b)
 					}

@@ -189,6 +189,24 @@ type brokenQuery struct{ QueryResolver }
 
 func (b broken) Query() QueryResolver { return brokenQuery{b.Resolver.Query()} }
 
+type brokenSubscription struct{ SubscriptionResolver }
+
+func (b broken) Subscription() SubscriptionResolver {
+	return brokenSubscription{b.Resolver.Subscription()}
+}
+
+func (brokenSubscription) Fleet(context.Context, int) (<-chan *registry.Fleet, error) {
+	fleets := make(chan *registry.Fleet, 1)
+	fleets <- &registry.Fleet{HeartbeatsPerSecond: math.Inf(1)}
+	return fleets, nil
+}
+
+func (brokenSubscription) Events(context.Context, *string) (<-chan *registry.Event, error) {
+	events := make(chan *registry.Event, 1)
+	events <- nil
+	return events, nil
+}
+
 func (brokenQuery) Workers(context.Context, *registry.WorkerFilter, *registry.WorkerOrder, int, int) (*registry.WorkerPage, error) {
 	hive := &registry.Hive{ID: "a"}
 	worker := func(id string, hive *registry.Hive) *registry.Worker {
@@ -228,6 +246,8 @@ func TestWhatCannotBeWrittenEndsAsItWouldWithoutCompiledSelections(t *testing.T)
 		`{ server { version } }`,
 		`{ worker(id: "a") { id } }`,
 		`{ events { message } }`,
+		`subscription { summary: fleet { revision heartbeatsPerSecond } }`,
+		`subscription { events { message } }`,
 	} {
 		got, want := execute(t.Context(), t, compiled, document), execute(t.Context(), t, NewExecutableSchema(Config{Resolvers: r}), document)
 		if got != want {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,7 +105,7 @@ func drawHeartbeat(t *rapid.T) registry.Heartbeat {
 	}
 	for i := range rapid.SampledFrom([]int{0, 1, 2, 4}).Draw(t, "workers") {
 		hb.Workers = append(hb.Workers, registry.WorkerReport{
-			Group: "llm", Instance: fmt.Sprint(i), PID: optInt.Draw(t, "pid"), Model: registry.OptString(text.Draw(t, "model")),
+			Group: "llm", Instance: strconv.Itoa(i), PID: optInt.Draw(t, "pid"), Model: registry.OptString(text.Draw(t, "model")),
 			Endpoint: rapid.SampledFrom([]registry.OptString{"", "http://localhost:80", "http://10.0.0.1:8080/x?y=%22"}).Draw(t, "endpoint"),
 			Telemetry: registry.Telemetry{
 				GPUUtilizationPercent: optFloat.Draw(t, "gpu"), VRAMUsedMB: optInt.Draw(t, "used"), VRAMTotalMB: optInt.Draw(t, "total"),
@@ -241,14 +242,14 @@ func (d *operationDrawer) value(typ *ast.Type, name string) string {
 		return "[" + strings.Join(values, ", ") + "]"
 	}
 	def := d.schema.Types[typ.NamedType]
-	switch {
-	case def.Kind == ast.Enum:
+	switch def.Kind {
+	case ast.Enum:
 		var names []string
 		for _, v := range def.EnumValues {
 			names = append(names, v.Name)
 		}
 		return rapid.SampledFrom(names).Draw(d.T, "enum")
-	case def.Kind == ast.InputObject:
+	case ast.InputObject:
 		var fields []string
 		for _, f := range def.Fields {
 			if f.Type.NonNull && f.DefaultValue == nil || rapid.IntRange(0, 3).Draw(d.T, "given") == 0 {
@@ -256,6 +257,7 @@ func (d *operationDrawer) value(typ *ast.Type, name string) string {
 			}
 		}
 		return "{" + strings.Join(fields, ", ") + "}"
+	default:
 	}
 	draw := func(values ...string) string { return rapid.SampledFrom(values).Draw(d.T, name) }
 	switch name {
