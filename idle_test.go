@@ -35,7 +35,9 @@ func BenchmarkIdleSubscriber(b *testing.B) {
 			_ = nc.Close()
 		}
 		_ = p.cmd.Process.Kill()
-		<-p.ended
+		if err := <-p.ended; err == nil {
+			b.Error("the server ended by itself")
+		}
 	}
 }
 
