@@ -29,11 +29,12 @@ BENCH := GOGC=300 go test -run '^$$' -benchmem -count $(or $(COUNT),1)
 
 .PHONY: bench
 bench: ## The registry, a request without its socket, and the mirror; for benchstat with COUNT=6.
-	$(BENCH) -bench . ./registry ./client .
+	$(BENCH) -bench . -skip 'Fanout|IdleSubscriber' ./registry ./client .
 
 .PHONY: bench-live
-bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own transport: server on one core, clients on the other.
-	$(BENCH) -bench Fanout -cpu 1 ./internal/graphqlws
+bench-live: ## Fan-out to subscribers beside a raw broadcast and gqlgen's own transport, and memory of idle ones: server on one core, clients on the other.
+	$(BENCH) -bench Fanout -cpu 1 -benchtime $(or $(ROUNDS),5)x -exec "$(shell command -v taskset >/dev/null && echo taskset -c 0)" .
+	$(BENCH) -bench IdleSubscriber -benchtime 1x .
 
 .PHONY: bench-fleet
 bench-fleet: ## A whole server under load: heartbeats, schedulers, dashboards, a mirror. Takes 3 minutes.
@@ -46,8 +47,9 @@ bench-peers: ## Waggle beside stock gqlgen, plain net/http and etcd doing the sa
 		GOMAXPROCS=1 taskset -c 1 $$dir/peers -waggle $$dir/waggle
 
 .PHONY: soak
-soak: ## A hundred copies of the registry through thousands of cut sockets, for ten minutes.
+soak: ## A hundred copies of the registry through thousands of cut sockets, for ten minutes; 10,000 sockets that come and are cut.
 	WAGGLE_SOAK=10m go test -run TestCopiesStayRightThroughCuts -timeout 15m -v .
+	WAGGLE_SOAK=1 go test -run TestSocketsThatAreCut -v ./internal/graphqlws
 
 .PHONY: bench-web
 bench-web: ## What the page costs with 2,000, 10,000 and 100,000 workers, and over ten minutes. Takes 20 minutes.

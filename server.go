@@ -222,6 +222,7 @@ func (o *rbeeOptions) config(reg *registry.TelemetryRegistry, forgetAfter time.D
 
 // api is GraphQL on one path: sockets, posts and event streams over one executor.
 type api struct {
+	exec    *graphqlexec.Executor
 	sockets *graphqlws.Handler
 	posts   *graphqlhttp.Handler
 }
@@ -236,6 +237,7 @@ func newAPI(reg *registry.TelemetryRegistry, policy *httpserver.Policy, log *slo
 		Logger:        log,
 	})
 	return &api{
+		exec:    exec,
 		sockets: graphqlws.New(exec, graphqlws.Config{CheckOrigin: policy.AllowsOrigin, Logger: log}),
 		posts:   graphqlhttp.New(exec, graphqlhttp.Config{}),
 	}

@@ -49,6 +49,13 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv(dashboardsEnv) != "" {
+		if err := sitDashboards(); err != nil {
+			fmt.Fprintln(os.Stderr, "dashboards:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
@@ -57,12 +64,12 @@ func TestMain(m *testing.M) {
 }
 
 // start runs `waggle serve` on a port of its own and waits until it says where it listens.
-func start(t *testing.T, args ...string) *program {
+func start(t testing.TB, args ...string) *program {
 	t.Helper()
 	return startAt(t, "127.0.0.1:0", args...)
 }
 
-func startAt(t *testing.T, address string, args ...string) *program {
+func startAt(t testing.TB, address string, args ...string) *program {
 	t.Helper()
 	path, err := binary()
 	if err != nil {

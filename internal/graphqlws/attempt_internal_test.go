@@ -40,8 +40,8 @@ func tcpPair(t *testing.T) (near, far *net.TCPConn) {
 func idle(t *testing.T, nc net.Conn) (*conn, *operation) {
 	t.Helper()
 	h := New(graphqlexec.New(nil, graphqlexec.Config{}), Config{})
-	c := &conn{h: h, net: nc, raw: rawConn(nc), wake: make(chan struct{}, 1), cancel: func() {}}
-	return c, &operation{c: c, id: "s", suffix: suffixOf("s"), cancel: func() {}}
+	c := &conn{h: h, net: nc, raw: rawConn(nc), wake: make(chan struct{}, 1)}
+	return c, &operation{c: c, id: "s", suffix: suffixOf("s")}
 }
 
 func message(t *testing.T, text string) *graphqlexec.Message {

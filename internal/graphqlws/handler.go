@@ -36,7 +36,7 @@ type Handler struct {
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
 	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts()}
 	h.upgrader = websocket.Upgrader{
-		ReadBufferSize:  1024,
+		ReadBufferSize:  256, // Each socket has one. A message that is longer is read past it.
 		WriteBufferSize: 256, // Nothing is written through gorilla.
 		WriteBufferPool: &sync.Pool{},
 		Subprotocols:    []string{subprotocol},

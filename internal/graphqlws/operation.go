@@ -19,13 +19,13 @@ type operation struct {
 	c      *conn
 	id     string
 	suffix []byte
-	cancel context.CancelFunc
 	muted  atomic.Bool // the client wants no more: not even what is queued
 
 	// Guarded by conn.mu.
-	done bool // nothing is queued for it any more
-	full bool // it was refused room and has not caught up
-	sub  *graphqlexec.Subscription
+	done   bool               // nothing is queued for it any more
+	full   bool               // it was refused room and has not caught up
+	cancel context.CancelFunc // nil once it is a subscriber, which outlives what made it one
+	sub    *graphqlexec.Subscription
 }
 
 var _ graphqlexec.Sink = (*operation)(nil)
@@ -98,11 +98,13 @@ func (c *conn) init(payload json.RawMessage) {
 		c.shut(closeForbidden, reasonForbidden)
 		return
 	}
-	// The values that Init added, without the timeout that was for Init alone. A context that took its end from one and
-	// its values from another would cost a goroutine for each operation.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()
-	c.ctx, c.cancel, c.scope, c.expires, c.acked = ctx, cancel, scope, expires, true
+	if ctx != judging {
+		// The values that Init added, without the timeout that was for Init alone. A context that took its end from one and
+		// its values from another would cost a goroutine for each operation.
+		c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	}
+	c.scope, c.expires, c.acked = scope, expires, true
 	if chosen {
 		c.gather = time.Duration(gather) * time.Millisecond
 	}
@@ -133,7 +135,7 @@ func (c *conn) subscribe(m clientMessage) {
 		c.ops[m.id] = o
 		o.suffix = suffixOf(m.id)
 		var ctx context.Context
-		ctx, o.cancel = context.WithCancel(c.ctx)
+		ctx, o.cancel = context.WithCancel(context.WithoutCancel(c.ctx)) // The socket's end ends each operation by itself.
 		go o.run(ctx, c.scope, m.payload)
 	}
 }
@@ -178,8 +180,10 @@ func (o *operation) run(ctx context.Context, scope string, payload json.RawMessa
 	}
 	o.c.mu.Lock()
 	o.sub = sub
-	ended, full := o.done, o.full
+	ended, full, cancel := o.done, o.full, o.cancel
+	o.cancel = nil // There are as many subscribers as sockets: what they hold counts.
 	o.c.mu.Unlock()
+	cancel()
 	if ended {
 		o.leave()
 	} else if full { // Room may have come before anybody could be told.
@@ -247,16 +251,21 @@ func (o *operation) finish(msg []byte) {
 	o.done = true
 	delete(c.ops, o.id)
 	c.sendLocked(entry{own: msg, op: o})
+	cancel := o.cancel
 	c.mu.Unlock()
-	o.cancel()
+	if cancel != nil {
+		cancel()
+	}
 }
 
 // leave ends what runs for the operation.
 func (o *operation) leave() {
-	o.cancel()
 	o.c.mu.Lock()
-	sub := o.sub
+	sub, cancel := o.sub, o.cancel
 	o.c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
 	if sub != nil {
 		sub.Leave()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -122,8 +123,11 @@ func TestMessagesStayInOrderWhoeverWritesThem(t *testing.T) {
 
 func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 	cycles := 2000
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		cycles = 200
+	case os.Getenv("WAGGLE_SOAK") != "":
+		cycles = 10_000
 	}
 	s := newServer(t, graphqlws.Config{})
 	keep := s.open(t) // So that the group lives on.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,16 +19,7 @@ import (
 	"waggle/internal/graphqlws"
 )
 
-func TestMain(m *testing.M) {
-	if args := os.Getenv(clientsEnv); args != "" {
-		if err := runClients(args); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // server is a handler behind a real listener.
 type server struct {
