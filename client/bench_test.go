@@ -3,8 +3,14 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -188,6 +194,34 @@ func BenchmarkEnvelope(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := parseMessage(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReceive reads messages of 1,000 workers from a socket.
+func BenchmarkReceive(b *testing.B) {
+	msg := append(append([]byte(`{"payload":`), benchUpdate(false, true, 0, 125, 1)...), `,"id":"1","type":"next"}`...)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = ws.Close() }()
+		for ws.WriteMessage(websocket.TextMessage, msg) == nil { //nolint:revive // until the client has gone
+		}
+	}))
+	defer server.Close()
+	ws, _, err := newDialer(nil).Dial("ws"+strings.TrimPrefix(server.URL, "http"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = ws.Close() }()
+	s := &socket{conn: ws, cfg: &Config{PingInterval: time.Minute}}
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.receive(); err != nil {
 			b.Fatal(err)
 		}
 	}
