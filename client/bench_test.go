@@ -208,7 +208,7 @@ func BenchmarkReceive(b *testing.B) {
 			return
 		}
 		defer func() { _ = ws.Close() }()
-		for ws.WriteMessage(websocket.TextMessage, msg) == nil { //nolint:revive // until the client has gone
+		for ws.WriteMessage(websocket.TextMessage, msg) == nil { // until the client has gone
 		}
 	}))
 	defer server.Close()

@@ -139,7 +139,7 @@ func (a *audience) at(ctx context.Context, rate int, length time.Duration) (figu
 		group.Go(func() error {
 			// Evenly, and not all at once: Waggle would make one state of what comes together.
 			if err := wait(writing, time.Second*time.Duration(part)/time.Duration(rate)); err != nil {
-				return nil //nolint:nilerr // the other one's is told
+				return nil // the other one's is told
 			}
 			tick := time.NewTicker(time.Second * writers / time.Duration(rate))
 			defer tick.Stop()
