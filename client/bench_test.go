@@ -3,8 +3,14 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -12,13 +18,13 @@ const (
 	benchWorkers = 8 // of each hive
 )
 
-// benchUpdate is an update about some of the hives as the server sends it, in compact JSON. Of the workers two thirds are busy.
+// benchUpdate is the payload of an update about some of the hives as the server sends it, in compact JSON. Of the workers two thirds are busy.
 func benchUpdate(reset, complete bool, from, to, revision int) []byte {
 	reason := "null"
 	if reset {
 		reason = `"INITIAL"`
 	}
-	data := fmt.Appendf(nil, `{"changes":{"revision":"epoch123456.%d","reset":%s,"complete":%t,"hives":[],"workers":[`, revision, reason, complete)
+	data := fmt.Appendf(nil, `{"data":{"changes":{"revision":"epoch123456.%d","reset":%s,"complete":%t,"hives":[],"workers":[`, revision, reason, complete)
 	for h := from; h < to; h++ {
 		for i := range benchWorkers {
 			n := h*benchWorkers + i
@@ -34,7 +40,7 @@ func benchUpdate(reset, complete bool, from, to, revision int) []byte {
 				h, 8080+i, n%17, h, 8080+i, activity, 1000+(n*7919)%60_000, running, 0)
 		}
 	}
-	return append(data, `],"removed":[]}}`...)
+	return append(data, `],"removed":[]}}}`...)
 }
 
 // benchMirror is a mirror of 100,000 workers, filled as a server does it: in chunks of 1,000.
@@ -82,7 +88,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		b.ReportAllocs()
 		for b.Loop() {
-			var r mirrorResponse
+			var r struct{ Data mirrorResponse }
 			if err := json.Unmarshal(data, &r); err != nil {
 				b.Fatal(err)
 			}
@@ -177,6 +183,46 @@ func TestUpdatesAllocateOncePerChangedWorker(t *testing.T) {
 		})
 		if n > c.want+others {
 			t.Errorf("%v allocations, want %v", n, c.want)
+		}
+	}
+}
+
+// BenchmarkEnvelope finds the payload in a message as the server sends it.
+func BenchmarkEnvelope(b *testing.B) {
+	msg := append(append([]byte(`{"payload":`), benchUpdate(false, true, 0, 125, 1)...), `,"id":"1","type":"next"}`...)
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := parseMessage(msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReceive reads messages of 1,000 workers from a socket.
+func BenchmarkReceive(b *testing.B) {
+	msg := append(append([]byte(`{"payload":`), benchUpdate(false, true, 0, 125, 1)...), `,"id":"1","type":"next"}`...)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = ws.Close() }()
+		for ws.WriteMessage(websocket.TextMessage, msg) == nil { // until the client has gone
+		}
+	}))
+	defer server.Close()
+	ws, _, err := newDialer(nil).Dial("ws"+strings.TrimPrefix(server.URL, "http"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = ws.Close() }()
+	s := &socket{conn: ws, cfg: &Config{PingInterval: time.Minute}}
+	b.SetBytes(int64(len(msg)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.receive(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -23,7 +23,7 @@ func FuzzUpdate(f *testing.F) {
 	f.Add([]byte(`{"changes":{"revision":"e.2","workers":[{"id":"a","vramFreeMb":01}]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := decoder{hives: newTable[MirrorHive](), workers: newTable[MirrorWorker]()}
-		got, err := d.decode(data)
+		got, err := d.decode(fmt.Appendf(nil, `{"data":%s}`, data))
 		if err != nil || !utf8.Valid(data) || twice(data) {
 			return
 		}

@@ -82,9 +82,9 @@ func (m *Mirror) run(ctx context.Context) error {
 	for {
 		watched, cancel := context.WithCancelCause(ctx)
 		silence := time.AfterFunc(m.cfg.Silence, func() { cancel(errSilent) })
-		err := m.client.watch(watched, m.subscription, true, func(data []byte) error {
+		err := m.client.watch(watched, m.subscription, true, func(payload []byte) error {
 			silence.Reset(m.cfg.Silence)
-			return m.take(data)
+			return m.take(payload)
 		})
 		silence.Stop()
 		cancel(nil)
@@ -112,9 +112,9 @@ func (m *Mirror) discard() {
 	m.partial = false
 }
 
-// take takes in one message, as the schema says: forget all on a reset, put, then drop.
-func (m *Mirror) take(data []byte) error {
-	u, err := m.decoder.decode(data)
+// take takes in the payload of one message, as the schema says: forget all on a reset, put, then drop.
+func (m *Mirror) take(payload []byte) error {
+	u, err := m.decoder.decode(payload)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type updateJSON struct {
 	Removed  []map[string]any `json:"removed"`
 }
 
-func (u updateJSON) data() []byte {
-	data, err := json.Marshal(map[string]any{"changes": u})
+func (u updateJSON) payload() []byte {
+	data, err := json.Marshal(map[string]any{"data": map[string]any{"changes": u}})
 	if err != nil {
 		panic(err)
 	}
@@ -127,7 +127,7 @@ func TestMirrorEqualsItsModel(t *testing.T) {
 				delete(want.nextHives, h.ID)
 			}
 			u.Hives, u.Workers, u.Removed = notNil(u.Hives), notNil(u.Workers), notNil(u.Removed)
-			if err := m.take(u.data()); err != nil {
+			if err := m.take(u.payload()); err != nil {
 				t.Fatal(err)
 			}
 			if u.Complete {

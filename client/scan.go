@@ -215,19 +215,22 @@ func (s *scanner) skip() []byte {
 
 // skipNested takes an object or array without recursion, so that no depth can exhaust the stack.
 func (s *scanner) skipNested() {
-	for depth := 0; s.at < len(s.data); {
-		switch s.data[s.at] {
+	data, depth := s.data, 0
+	for i := s.at; i < len(data); i++ {
+		switch data[i] {
 		case '"':
-			s.skipText()
-			continue
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
 		case '{', '[':
 			depth++
 		case '}', ']':
-			depth--
-		}
-		s.at++
-		if depth == 0 {
-			return
+			if depth--; depth == 0 {
+				s.at = i + 1
+				return
+			}
 		}
 	}
 	s.fail()

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -26,6 +27,7 @@ type socket struct {
 	conn *websocket.Conn
 	cfg  *Config
 	done chan struct{} // closed when the connection has ended; err is set then
+	room int           // for the next message; belongs to whoever reads
 
 	writing sync.Mutex // gorilla allows one writer at a time
 
@@ -141,12 +143,21 @@ func (s *socket) heard() {
 
 func (s *socket) receive() (received, error) {
 	s.heard()
-	_, data, err := s.conn.ReadMessage()
+	_, from, err := s.conn.NextReader()
 	if err != nil {
 		return received{}, err
 	}
-	return parseMessage(data)
+	// Room for one like the last ones: to grow into the messages of a mirror takes twice their size.
+	data := bytes.NewBuffer(make([]byte, 0, s.room+bytes.MinRead))
+	if _, err := data.ReadFrom(from); err != nil {
+		return received{}, err
+	}
+	s.room = min(max(data.Len(), s.room/2), mostRoom)
+	return parseMessage(data.Bytes())
 }
+
+// mostRoom bounds what is kept ready for a message that has not come.
+const mostRoom = 1 << 20
 
 func (s *socket) read() {
 	for {

@@ -11,6 +11,7 @@ type table[T comparable] struct {
 	slots   map[string]*slot[T]
 	order   []*slot[T] // those that are shown, by id
 	touched []*slot[T]
+	last    *slot[T] // asked for
 }
 
 type slot[T comparable] struct {
@@ -28,19 +29,37 @@ func newTable[T comparable]() *table[T] { return &table[T]{slots: map[string]*sl
 // latest returns the entry as it will be with the next commit, and the id in memory that we own already; id is empty when there
 // was never such an entry.
 func (t *table[T]) latest(id []byte) (owned string, entry *T) {
-	if s := t.slots[string(id)]; s != nil {
-		return s.id, s.next
+	s := t.following()
+	if s == nil || s.id != string(id) {
+		s = t.slots[string(id)]
 	}
-	return "", nil
+	if s == nil {
+		return "", nil
+	}
+	t.last = s
+	return s.id, s.next
 }
 
 func (t *table[T]) put(id string, entry *T) {
-	s := t.slots[id]
+	s := t.following()
+	if s == nil || s.id != id {
+		s = t.slots[id]
+	}
 	if s == nil {
 		s = &slot[T]{id: id}
 		t.slots[id] = s
 	}
+	t.last = s
 	t.touch(s, entry)
+}
+
+// following returns the slot after the one that was last asked for, or nil. Workers come hive by hive in the order of their ids, so that it is mostly the next one that is
+// wanted, and to look at it costs less than to look one up among 100,000.
+func (t *table[T]) following() *slot[T] {
+	if t.last == nil || t.last.shown == nil || t.last.at+1 >= len(t.order) {
+		return nil
+	}
+	return t.order[t.last.at+1]
 }
 
 func (t *table[T]) drop(id string) {

@@ -20,29 +20,47 @@ type decoder struct {
 	update  update
 }
 
-// decode reads the data of a message. The result is good until the next call.
-func (d *decoder) decode(data []byte) (*update, error) {
+// decode reads the payload of a message, an execution result, in one pass: to look for its data first would take as long as to read that. The result is good
+// until the next call.
+func (d *decoder) decode(payload []byte) (*update, error) {
 	u := &d.update
 	clear(u.hives)
 	clear(u.workers)
 	*u = update{hives: u.hives[:0], workers: u.workers[:0], goneHive: u.goneHive[:0], goneWork: u.goneWork[:0]}
-	s := scanner{data: data}
-	seen := false
+	s := scanner{data: payload}
+	var problems []byte
 	for key, ok := s.openObject(); ok; key, ok = s.nextKey() {
-		if string(key) == "changes" {
-			seen = true
-			d.changes(&s, u)
-		} else {
+		switch string(key) {
+		case "data":
+			if !s.null() {
+				d.data(&s, u)
+			}
+		case "errors":
+			problems = s.skip()
+		default:
 			s.skip()
 		}
 	}
 	if err := s.end(); err != nil {
 		return nil, err
 	}
-	if !seen || u.revision == "" {
+	if problems != nil {
+		return nil, firstError(problems)
+	}
+	if u.revision == "" {
 		return nil, errNotJSON
 	}
 	return u, nil
+}
+
+func (d *decoder) data(s *scanner, u *update) {
+	for key, ok := s.openObject(); ok; key, ok = s.nextKey() {
+		if string(key) == "changes" {
+			d.changes(s, u)
+		} else {
+			s.skip()
+		}
+	}
 }
 
 func (d *decoder) changes(s *scanner, u *update) {

@@ -71,7 +71,11 @@ func watchField[R, F any](ctx context.Context, c *Client, name, query string, va
 func watchAs[T any](ctx context.Context, c *Client, op func() operation, endless bool) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false // Even if ctx ended at the same time, a caller who stopped is told nothing more.
-		err := c.watch(ctx, op, endless, func(data []byte) error {
+		err := c.watch(ctx, op, endless, func(payload []byte) error {
+			data, err := dataOf(payload)
+			if err != nil {
+				return err
+			}
 			var element T
 			if err := json.Unmarshal(data, &element); err != nil {
 				return fmt.Errorf("the answer does not fit the operation: %w", err)
@@ -91,10 +95,10 @@ func watchAs[T any](ctx context.Context, c *Client, op func() operation, endless
 // errStopped ends a watch whose caller has seen enough.
 var errStopped = errors.New("stopped")
 
-// watch subscribes as often as it takes and hands over the data of every message. It asks for the operation anew before each
+// watch subscribes as often as it takes and hands over the payload of every message, an execution result. It asks for the operation anew before each
 // subscription, so that one which remembers a position can go on from there. An endless subscription is begun anew, too, when the
 // server completes it. The error of take ends it.
-func (c *Client) watch(ctx context.Context, op func() operation, endless bool, take func(data []byte) error) error {
+func (c *Client) watch(ctx context.Context, op func() operation, endless bool, take func(payload []byte) error) error {
 	c.line.join()
 	defer c.line.leave()
 	for {
@@ -140,11 +144,7 @@ func follow(ctx context.Context, sub *subscription, take func([]byte) error) err
 		if err != nil {
 			return err
 		}
-		data, err := dataOf(payload)
-		if err != nil {
-			return err
-		}
-		if err := take(data); err != nil {
+		if err := take(payload); err != nil {
 			return err
 		}
 	}

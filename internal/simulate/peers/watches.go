@@ -137,6 +137,10 @@ func (a *audience) at(ctx context.Context, rate int, length time.Duration) (figu
 	end := time.Now().Add(warmup + length)
 	for part := range writers {
 		group.Go(func() error {
+			// Evenly, and not all at once: Waggle would make one state of what comes together.
+			if err := wait(writing, time.Second*time.Duration(part)/time.Duration(rate)); err != nil {
+				return nil // the other one's is told
+			}
 			tick := time.NewTicker(time.Second * writers / time.Duration(rate))
 			defer tick.Stop()
 			for n := part; time.Now().Before(end); n += writers {
