@@ -40,7 +40,8 @@ func tcpPair(t *testing.T) (near, far *net.TCPConn) {
 func idle(t *testing.T, nc net.Conn) (*conn, *operation) {
 	t.Helper()
 	h := New(graphqlexec.New(nil, graphqlexec.Config{}), Config{})
-	c := &conn{h: h, net: nc, raw: rawConn(nc), wake: make(chan struct{}, 1)}
+	h.startWriter = func(*conn) {}
+	c := &conn{h: h, net: nc, raw: rawConn(nc)}
 	return c, &operation{c: c, id: "s", suffix: suffixOf("s")}
 }
 
@@ -70,7 +71,7 @@ func TestWhoWritesAMessage(t *testing.T) {
 		{"one of the largest size that is written at once", copiedBytes - 100, func(*conn) {}, true},
 		{"a larger one is left to the writer", copiedBytes, func(*conn) {}, false},
 		{"so is one that is to be gathered", 100, func(c *conn) { c.gather = time.Millisecond }, false},
-		{"so is one that comes while the writer writes", 100, func(c *conn) { c.writing.Store(true) }, false},
+		{"so is one that comes while the writer writes", 100, func(c *conn) { c.signal() }, false},
 		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
 		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
 		{"so is one of a connection that is no descriptor", 100, func(c *conn) { c.raw = nil }, false},
@@ -93,8 +94,8 @@ func TestWhoWritesAMessage(t *testing.T) {
 			if !tc.atOnce {
 				return
 			}
-			if len(c.wake) > 0 {
-				t.Error("the writer was woken")
+			if c.writer.Load() != writerIdle {
+				t.Error("the writer was started")
 			}
 			want := frameOf(m, o)
 			got := make([]byte, len(want))
@@ -135,8 +136,8 @@ func TestAFrameThatTheKernelTakesInPartIsEndedByTheWriter(t *testing.T) {
 	near, far := tcpPair(t)
 	c, o := idle(t, near)
 	want := fill(t, c, o)
-	if len(c.wake) == 0 || c.out.bytes != len(c.out.rest) {
-		t.Errorf("woken %d, %d bytes counted of %d", len(c.wake), c.out.bytes, len(c.out.rest))
+	if c.writer.Load() != writerRuns || c.out.bytes != len(c.out.rest) {
+		t.Errorf("writer %d, %d bytes counted of %d", c.writer.Load(), c.out.bytes, len(c.out.rest))
 	}
 	next := message(t, "next")
 	want = append(want, frameOf(next, o)...)
@@ -185,8 +186,8 @@ func TestAnAttemptOnAClosedSocketTakesNothing(t *testing.T) {
 	c, o := idle(t, near)
 	_ = near.Close()
 	m := message(t, "x")
-	if !o.Next(m) || !bytes.Equal(c.out.rest, frameOf(m, o)) || len(c.wake) == 0 {
-		t.Errorf("%d bytes are left to the writer, which was woken %d times", len(c.out.rest), len(c.wake))
+	if !o.Next(m) || !bytes.Equal(c.out.rest, frameOf(m, o)) || c.writer.Load() != writerRuns {
+		t.Errorf("%d bytes are left to the writer, whose state is %d", len(c.out.rest), c.writer.Load())
 	}
 }
 

@@ -17,19 +17,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// conn is one socket: a goroutine that reads, one that writes, and the outbox between the operations and the writer.
+// conn is one socket: a goroutine that reads, one that writes as long as there is something to write, and the outbox between the operations
+// and the writer.
 type conn struct {
 	h       *Handler
 	ws      *websocket.Conn // only read from
 	net     net.Conn
 	raw     syscall.RawConn // of net, nil if all writing is left to the writer
 	limiter *rate.Limiter
-	wake    chan struct{} // holds a token when the writer has something to do
 	done    chan struct{} // closed when the reader has ended; c.ended tells it to those who hold mu
 
-	writing atomic.Bool // the writer is; set with mu held
-
 	touched time.Time // the reader's: when the read deadline was last renewed
+
+	writer   atomic.Int32 // writerIdle, writerRuns or writerRunsOn
+	frames   frameWriter  // the writer's, and so are the others here
+	written  time.Time    // when it last wrote
+	nextPing time.Time
+	due      time.Time // when timer fires
+	timer    *time.Timer
 
 	mu      sync.Mutex      // guards all below; nothing that waits is called with it held, and group locks are taken before it
 	ctx     context.Context //nolint:containedctx // the socket's own life, with what Init put into it
@@ -44,12 +49,26 @@ type conn struct {
 	expires time.Time
 }
 
+// What the writer does. An idle socket has no writing goroutine, whose stack is a fifth of what a socket costs.
+const (
+	writerIdle   = iota
+	writerRuns   // it runs, or must not yet or never again
+	writerRunsOn // and there is more to do than when it last looked
+)
+
 func (c *conn) start() {
+	c.frames = frameWriter{net: c.net, timeout: c.h.cfg.WriteTimeout, buffers: &c.h.buffers}
+	c.nextPing = time.Now().Add(c.h.cfg.PingInterval)
+	c.due = c.nextPing
+	c.timer = time.AfterFunc(c.h.cfg.PingInterval, c.signal)
+	if !c.writer.CompareAndSwap(writerRuns, writerIdle) { // A drain has something for it already.
+		c.writer.Store(writerRuns)
+		c.h.startWriter(c)
+	}
 	if c.ws.Subprotocol() != subprotocol {
 		c.shut(closeSubprotocol, reasonSubprotocol)
 	}
 	_ = c.net.SetReadDeadline(time.Now().Add(c.h.cfg.InitTimeout)) // If it fails, so does the first read.
-	go c.write()
 	go c.read()
 }
 
@@ -79,10 +98,16 @@ func (c *conn) cut() {
 	}
 }
 
+// signal tells the writer that it has something to do.
 func (c *conn) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	for {
+		switch {
+		case c.writer.CompareAndSwap(writerIdle, writerRuns):
+			c.h.startWriter(c)
+			return
+		case c.writer.CompareAndSwap(writerRuns, writerRunsOn), c.writer.Load() == writerRunsOn:
+			return
+		}
 	}
 }
 
@@ -241,7 +266,7 @@ func (c *conn) end() {
 	}
 	c.mu.Unlock()
 	close(c.done)
-	c.signal()
+	c.timer.Stop()
 	for _, o := range ops {
 		o.leave()
 	}
@@ -249,70 +274,75 @@ func (c *conn) end() {
 	c.h.dismiss(c)
 }
 
-// write is the writer goroutine: it writes what is queued, pings, and closes when the credentials expire. It ends with
-// the reader, or after a close frame. It waits on one channel alone, which is cheaper than a select: the timer and the
-// reader's end send their tokens there too.
+// write is the writer goroutine: it writes what is queued, pings, and closes when the credentials expire. It ends when there is nothing left to
+// do, and for good with the reader or after a close frame.
 func (c *conn) write() {
 	defer func() {
 		if c.failed(recover()) { // Nobody is left to write the close frame.
 			c.cut()
 		}
 	}()
-	w := frameWriter{net: c.net, timeout: c.h.cfg.WriteTimeout, buffers: &c.h.buffers}
-	due := time.Now().Add(c.h.cfg.PingInterval)
-	nextPing := due
-	timer := time.AfterFunc(c.h.cfg.PingInterval, c.signal)
-	defer timer.Stop()
-	var written time.Time
-	var gather time.Duration
 	var spare []entry
 	for {
-		<-c.wake
-		c.pause(time.Until(written.Add(gather)))
-		now := time.Now()
-		c.mu.Lock()
-		if c.ended {
-			c.mu.Unlock()
+		queue, more := c.writeQueued(spare)
+		if !more {
 			return
 		}
-		if !c.expires.IsZero() && !now.Before(c.expires) {
-			c.shutLocked(closeForbidden, reasonExpired)
-		}
-		expires := c.expires
-		gather = c.gather
-		batch := c.out.take(spare)
-		c.writing.Store(true)
-		c.mu.Unlock()
-		ping := !now.Before(nextPing)
-		if ping {
-			nextPing = now.Add(c.h.cfg.PingInterval)
-		}
-		if err := w.write(&batch, ping); err != nil {
-			c.h.stats.writeFailed(err)
-			c.cut()
+		if c.writer.CompareAndSwap(writerRuns, writerIdle) {
 			return
 		}
-		c.writing.Store(false)
-		c.h.stats.messagesOut.Add(int64(len(batch.queue)))
-		if batch.closing {
-			c.closeSent()
-			return
-		}
-		for _, o := range batch.behind {
-			o.catchUp()
-		}
-		written, spare = now, recycle(batch.queue)
-		if next := earliest(nextPing, expires); !next.Equal(due) {
-			due = next
-			timer.Reset(time.Until(due))
-		}
+		c.writer.Store(writerRuns)
+		spare = recycle(queue)
 	}
+}
+
+// writeQueued writes what is due, and returns the queue that is written. It is false when nothing may be written any more.
+func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
+	c.mu.Lock()
+	gather := c.gather
+	c.mu.Unlock()
+	c.pause(time.Until(c.written.Add(gather)))
+	now := time.Now()
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return nil, false
+	}
+	if !c.expires.IsZero() && !now.Before(c.expires) {
+		c.shutLocked(closeForbidden, reasonExpired)
+	}
+	expires := c.expires
+	batch := c.out.take(spare)
+	c.mu.Unlock()
+	ping := !now.Before(c.nextPing)
+	if ping {
+		c.nextPing = now.Add(c.h.cfg.PingInterval)
+	}
+	if err := c.frames.write(&batch, ping); err != nil {
+		c.h.stats.writeFailed(err)
+		c.cut()
+		return nil, false
+	}
+	c.h.stats.messagesOut.Add(int64(len(batch.queue)))
+	if batch.closing {
+		c.closeSent()
+		return nil, false
+	}
+	for _, o := range batch.behind {
+		o.catchUp()
+	}
+	c.written = now
+	if next := earliest(c.nextPing, expires); !next.Equal(c.due) {
+		c.due = next
+		c.timer.Reset(time.Until(next))
+	}
+	return batch.queue, true
 }
 
 // writeAtOnce writes a message past the writer, if that has nothing to write, is not to gather, and the message is not so large that others
 // would wait for it. What the kernel does not take is left to the writer. It is false if the message must be queued. It is called with mu held.
 func (c *conn) writeAtOnce(e *entry) bool {
-	if c.raw == nil || c.gather > 0 || c.writing.Load() || len(c.out.queue) > 0 || len(c.out.rest) > 0 || e.size() > copiedBytes {
+	if c.raw == nil || c.gather > 0 || c.writer.Load() != writerIdle || len(c.out.queue) > 0 || len(c.out.rest) > 0 || e.size() > copiedBytes {
 		return false
 	}
 	c.h.stats.messagesOut.Add(1)

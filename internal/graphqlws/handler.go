@@ -19,12 +19,13 @@ const subprotocol = "graphql-transport-ws"
 
 // Handler upgrades requests to sockets. It is safe for concurrent use.
 type Handler struct {
-	exec     *graphqlexec.Executor
-	cfg      Config
-	upgrader websocket.Upgrader
-	buffers  sync.Pool
-	attempts *attempts
-	stats    counters
+	exec        *graphqlexec.Executor
+	cfg         Config
+	upgrader    websocket.Upgrader
+	buffers     sync.Pool
+	attempts    *attempts
+	startWriter func(*conn) // on a goroutine of its own, but in tests
+	stats       counters
 
 	mu       sync.Mutex // guards all below; taken before conn.mu
 	conns    map[*conn]struct{}
@@ -35,6 +36,7 @@ type Handler struct {
 // New makes a handler that executes on exec.
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
 	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts()}
+	h.startWriter = func(c *conn) { go c.write() }
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  256, // Each socket has one. A message that is longer is read past it.
 		WriteBufferSize: 256, // Nothing is written through gorilla.
@@ -57,11 +59,11 @@ func IsUpgrade(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &conn{
 		h:       h,
-		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		limiter: rate.NewLimiter(rate.Limit(h.cfg.MessagesPerSecond), h.cfg.MessageBurst),
 		gather:  h.cfg.Gather,
 	}
+	c.writer.Store(writerRuns) // Until there is a connection to write to.
 	if !h.admit(c) {
 		h.stats.refused.Add(1)
 		http.Error(w, "the server takes no more connections now", http.StatusServiceUnavailable)
