@@ -1,15 +1,22 @@
 package graphqlws
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"syscall"
+
+	"waggle/internal/graphqlexec"
 )
 
 // attempt is a write that does not wait: it leaves to the caller what the kernel has no room for. A delivery written by the
 // goroutine that fans out saves waking the socket's writer, which costs as much as half the write.
 type attempt struct {
 	frame []byte
+	// What it is the frame of. Most clients choose the same id, so that of the next socket is often the same.
+	message *graphqlexec.Message
+	suffix  []byte
+
 	taken int              // how much of frame the kernel took
 	write func(fd uintptr) // writes frame and sets taken; made once, since it is made on the heap
 }
@@ -25,11 +32,14 @@ func newAttempts() *attempts {
 	}}}
 }
 
-// send writes one message in a frame, of which it returns a copy of what is left. The caller must see to it that nobody else writes.
+// send writes one shared message in a frame, of which it returns a copy of what is left. The caller must see to it that nobody else writes.
 func (p *attempts) send(raw syscall.RawConn, e *entry) (rest []byte) {
 	a := p.pool.Get().(*attempt)
 	defer p.pool.Put(a)
-	a.frame = e.append(appendHeader(a.frame[:0], opText, e.size()))
+	if a.message != e.shared || !bytes.Equal(a.suffix, e.op.suffix) {
+		a.message, a.suffix = e.shared, e.op.suffix
+		a.frame = e.append(appendHeader(a.frame[:0], opText, e.size()))
+	}
 	a.taken = 0
 	_ = raw.Control(a.write) // If the socket is closed nothing is taken, and the writer finds out. Unlike Write, it knows no deadline.
 	if a.taken == len(a.frame) {
