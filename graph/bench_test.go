@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -120,32 +121,40 @@ func BenchmarkSnapshotOf100000Workers(b *testing.B) {
 	})
 }
 
-// BenchmarkReadHeartbeat reads a request with a heartbeat of 8 workers, from its bytes to its type.
+// BenchmarkReadHeartbeat reads a request with a heartbeat of 8 workers, from its bytes to its type: with the fields in the order of the
+// schema, as agents have them, and by the alphabet, as it comes of maps.
 func BenchmarkReadHeartbeat(b *testing.B) {
-	worker := map[string]any{
-		"group": "llm", "instance": "8080", "pid": 1000, "model": "llama-3.2-1b", "endpoint": "http://10.0.0.1:8080", "gpuUtilizationPercent": 40,
-		"vramUsedMb": 8192, "vramTotalMb": 81920, "cpuPercent": 12.5, "rssMb": 4096, "ioReadMbPerSecond": 0.5, "ioWriteMbPerSecond": 0, "uptimeSeconds": 3600,
-		"requestsRunning": 1, "requestsQueued": 0,
+	const worker = `{"group":"llm","instance":"8080","pid":1000,"model":"llama-3.2-1b","endpoint":"http://10.0.0.1:8080","gpuUtilizationPercent":40.5,` +
+		`"vramUsedMb":8192,"vramTotalMb":81920,"cpuPercent":12.5,"rssMb":4096,"ioReadMbPerSecond":0.5,"ioWriteMbPerSecond":0,"uptimeSeconds":3600,` +
+		`"requestsRunning":1,"requestsQueued":0}`
+	schemaOrder := []byte(`{"query":"mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome hiveId revision nextHeartbeatMs warnings } }",` +
+		`"variables":{"input":{"hive":{"id":"gpu-00001","hostname":"10.0.0.1","port":7835,"version":"0.1.0"},"workers":[` +
+		strings.Join(slices.Repeat([]string{worker}, 8), ",") + `]}}}`)
+	var decoded any
+	if err := json.Unmarshal(schemaOrder, &decoded); err != nil {
+		b.Fatal(err)
 	}
-	body, err := json.Marshal(map[string]any{
-		"query": `mutation Heartbeat($input: HeartbeatInput!) { heartbeat(input: $input) { outcome hiveId revision nextHeartbeatMs warnings } }`,
-		"variables": map[string]any{"input": map[string]any{
-			"hive": map[string]any{"id": "gpu-00001", "hostname": "10.0.0.1", "port": 7835, "version": "0.1.0"}, "workers": slices.Repeat([]any{worker}, 8),
-		}},
-	})
+	alphabet, err := json.Marshal(decoded)
 	if err != nil {
 		b.Fatal(err)
 	}
 	a := newAPI(registry.Config{})
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		params, err := graphqlexec.DecodeParams(body)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, errs := a.exec.Prepare(b.Context(), params); errs != nil {
-			b.Fatal(errs)
-		}
+	for _, body := range []struct {
+		order string
+		text  []byte
+	}{{"schema", schemaOrder}, {"alphabet", alphabet}} {
+		b.Run("order="+body.order, func(b *testing.B) {
+			b.SetBytes(int64(len(body.text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				params, err := graphqlexec.DecodeParams(body.text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, errs := a.exec.Prepare(b.Context(), params); errs != nil {
+					b.Fatal(errs)
+				}
+			}
+		})
 	}
 }

@@ -254,6 +254,12 @@ func (r *heartbeatReader) id() string {
 
 // int reads an integer of 32 bits. 3.0 and 3e2 are integers, as the specification allows.
 func (r *heartbeatReader) int() int32 {
+	if n, ok := r.PlainInt(); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+		return int32(n)
+	} else if ok {
+		r.Refuse(strconv.AppendInt(nil, n, 10), "an integer of 32 bits")
+		return 0
+	}
 	token := r.Raw()
 	n, ok := wholeNumber(token)
 	if !ok || n < math.MinInt32 || n > math.MaxInt32 {
@@ -264,9 +270,6 @@ func (r *heartbeatReader) int() int32 {
 
 // wholeNumber reads a number without fraction, as graphqlexec does for all other input.
 func wholeNumber(token []byte) (int64, bool) {
-	if n, ok := fewDigits(token); ok {
-		return n, true
-	}
 	if n, err := strconv.ParseInt(string(token), 10, 64); err == nil {
 		return n, true
 	}
@@ -275,21 +278,6 @@ func wholeNumber(token []byte) (int64, bool) {
 		return 0, false
 	}
 	return int64(f), true
-}
-
-// fewDigits reads what most figures of a heartbeat are: a whole number of at most nine digits.
-func fewDigits(token []byte) (int64, bool) {
-	if len(token) == 0 || len(token) > 9 {
-		return 0, false
-	}
-	n := int64(0)
-	for _, c := range token {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, true
 }
 
 // optInt reads an integer of 32 bits, or null as unknown.
@@ -305,10 +293,10 @@ func (r *heartbeatReader) optFloat() registry.OptFloat {
 	if r.Null() {
 		return registry.OptFloat{}
 	}
-	token := r.Raw()
-	if n, ok := fewDigits(token); ok {
-		return registry.Float(float64(n))
+	if v, ok := r.PlainDecimal(); ok {
+		return registry.Float(v)
 	}
+	token := r.Raw()
 	v, err := strconv.ParseFloat(string(token), 64)
 	if err != nil {
 		r.Refuse(token, "a number that 64 bits hold")

@@ -87,19 +87,22 @@ func (w *Walker) Retry(read func()) *Error {
 // Object reads an object. It calls set with the name of each field that is in fields, to read the value. A field whose
 // name ends in "?" there may be missing, all others may not, and none may be there twice. There may be at most 32.
 func (w *Walker) Object(fields []string, set func(name string)) {
+	if !w.enter('{', "an object") {
+		return
+	}
 	var seen uint32
-	expected := 0 // senders keep the order of declaration, so the search mostly ends where it begins
-	w.Members(func(key []byte) {
-		i := find(fields, key, expected)
+	expected := 0 // senders keep the order of declaration
+	for n := 0; w.another('}', n); n++ {
+		i := w.expectedKey(fields, expected)
 		if i < 0 {
-			if w.SkipUnknown {
-				w.Skip()
-			} else {
-				w.Wrong("unknown field %s; there are %s", quote(key), strings.ReplaceAll(strings.Join(fields, ", "), "?", ""))
+			if i = w.fieldKey(fields); w.err != nil {
+				return
 			}
-			return
+			if i < 0 {
+				continue
+			}
 		}
-		name := strings.TrimSuffix(fields[i], "?")
+		name := bare(fields[i])
 		if seen&(1<<i) != 0 {
 			w.Wrong("duplicate field %q", name)
 			return
@@ -110,16 +113,58 @@ func (w *Walker) Object(fields []string, set func(name string)) {
 		}
 		seen |= 1 << i
 		expected = i + 1
-	})
-	if w.err != nil {
+	}
+	if w.err != nil || seen == 1<<len(fields)-1 {
 		return
 	}
-	for i, name := range fields {
-		if seen&(1<<i) == 0 && !strings.HasSuffix(name, "?") {
-			w.Wrong("missing field %q", name)
+	for i, field := range fields {
+		if seen&(1<<i) == 0 && bare(field) == field {
+			w.Wrong("missing field %q", field)
 			return
 		}
 	}
+}
+
+// bare returns the name of a field.
+func bare(field string) string {
+	if n := len(field) - 1; field[n] == '?' {
+		return field[:n]
+	}
+	return field
+}
+
+// expectedKey reads a key and the colon behind it if it is one of the fields that come next and stands there as nearly all senders write
+// it. Else it reads nothing and returns -1.
+func (w *Walker) expectedKey(fields []string, expected int) int {
+	for i := expected; i < len(fields) && i < expected+3; i++ { // some that may be missing may be missing
+		name := bare(fields[i])
+		end := w.pos + len(name) + 2
+		if end < len(w.data) && w.data[end] == ':' && w.data[end-1] == '"' && w.data[w.pos] == '"' && string(w.data[w.pos+1:end-1]) == name {
+			w.pos = end + 1
+			return i
+		}
+	}
+	return -1
+}
+
+// fieldKey reads a key and the colon behind it, and returns which of the fields it names. For one that it does not know it returns -1, after
+// skipping its value if it is told to.
+func (w *Walker) fieldKey(fields []string) int {
+	key := w.key()
+	if w.err != nil {
+		return -1
+	}
+	for i, field := range fields {
+		if bare(field) == string(key) {
+			return i
+		}
+	}
+	if w.SkipUnknown {
+		w.Skip()
+	} else {
+		w.Wrong("unknown field %s; there are %s", quote(key), strings.ReplaceAll(strings.Join(fields, ", "), "?", ""))
+	}
+	return -1
 }
 
 // Members reads an object of any fields. It calls member with the name of each, to read the value. The name is valid as
@@ -137,20 +182,6 @@ func (w *Walker) Members(member func(key []byte)) {
 			return
 		}
 	}
-}
-
-// find looks for a key among fields, beginning with the one expected.
-func find(fields []string, key []byte, expected int) int {
-	for n := range fields {
-		i := expected + n
-		if i >= len(fields) {
-			i -= len(fields)
-		}
-		if strings.TrimSuffix(fields[i], "?") == string(key) {
-			return i
-		}
-	}
-	return -1
 }
 
 // Array reads an array. It calls element for each element, to read it.
@@ -184,6 +215,76 @@ func (w *Walker) Number() []byte {
 	start := w.pos
 	w.skipNumber()
 	return w.data[start:w.pos]
+}
+
+// PlainInt reads a whole number of at most 18 digits that is written without fraction and exponent. It returns false, and reads nothing, if
+// that is not what comes next.
+func (w *Walker) PlainInt() (int64, bool) {
+	w.Next()
+	data, pos, v := w.data, w.pos, int64(0)
+	negative := pos < len(data) && data[pos] == '-'
+	if negative {
+		pos++
+	}
+	start := pos
+	for pos < len(data) && data[pos]-'0' <= 9 {
+		v = v*10 + int64(data[pos]-'0')
+		pos++
+	}
+	digits := pos - start
+	if w.err != nil || digits == 0 || digits > 18 || data[start] == '0' && digits > 1 || !endsNumber(data, pos) {
+		return 0, false
+	}
+	w.pos = pos
+	if negative {
+		v = -v
+	}
+	return v, true
+}
+
+// PlainDecimal reads a number of at most 15 digits that is written without exponent. It returns false, and reads nothing, if
+// that is not what comes next. Up to 15 digits, and up to 22 powers of ten, a float64 holds exactly, so that their quotient is the float64
+// nearest to the number (W. D. Clinger, How to Read Floating Point Numbers Accurately, 1990).
+func (w *Walker) PlainDecimal() (float64, bool) {
+	w.Next()
+	data, pos, v := w.data, w.pos, int64(0)
+	negative := pos < len(data) && data[pos] == '-'
+	if negative {
+		pos++
+	}
+	start := pos
+	for pos < len(data) && data[pos]-'0' <= 9 {
+		v = v*10 + int64(data[pos]-'0')
+		pos++
+	}
+	digits, whole, scale := pos-start, pos-start, 1.0
+	if pos < len(data) && data[pos] == '.' {
+		pos++
+		fraction := pos
+		for pos < len(data) && data[pos]-'0' <= 9 {
+			v = v*10 + int64(data[pos]-'0')
+			scale *= 10
+			pos++
+		}
+		if pos == fraction {
+			return 0, false
+		}
+		digits += pos - fraction
+	}
+	if w.err != nil || whole == 0 || digits > 15 || data[start] == '0' && whole > 1 || !endsNumber(data, pos) {
+		return 0, false
+	}
+	w.pos = pos
+	f := float64(v) / scale
+	if negative {
+		f = -f
+	}
+	return f, true
+}
+
+// endsNumber reports whether a number that has been read up to a position ends there.
+func endsNumber(data []byte, pos int) bool {
+	return pos >= len(data) || data[pos] != '.' && data[pos] != 'e' && data[pos] != 'E'
 }
 
 // Mismatch says that the value that comes next is not of the kind wanted, or that there is none.
@@ -281,6 +382,13 @@ func (w *Walker) key() []byte {
 
 // Next skips blanks and returns the byte behind them; 0 at the end.
 func (w *Walker) Next() byte {
+	if w.pos < len(w.data) && w.data[w.pos] > ' ' {
+		return w.data[w.pos]
+	}
+	return w.skipBlanks()
+}
+
+func (w *Walker) skipBlanks() byte {
 	for w.pos < len(w.data) {
 		switch c := w.data[w.pos]; c {
 		case ' ', '\t', '\n', '\r':

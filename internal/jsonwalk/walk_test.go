@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -75,6 +76,38 @@ func FuzzText(f *testing.F) {
 			t.Errorf("refused %q: %v", data, err)
 		case isText && (mendingErr == nil) != (oracle == nil), mendingErr == nil && mended != want:
 			t.Errorf("mended %q, %v, want %q, %v", mended, mendingErr, want, oracle)
+		}
+	})
+}
+
+// FuzzPlainNumbers compares the short ways of reading numbers, where they go, with the long ones.
+func FuzzPlainNumbers(f *testing.F) {
+	for _, s := range []string{
+		`0`, `-0`, `7`, `-12`, `007`, `1.5`, `-0.25`, `0.1`, `123456789012345`, `1234567890123456`, `999999999999999999`, `9999999999999999999`, `1.`, `.5`, `-`,
+		`1e3`, `1.5E-2`, `3.000000000000001`, `0.000000000000001`, ` 42 `, `4 2`, `1-`, `1.2.3`, `"1"`, ``, `179769313486231`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		short, long := jsonwalk.New(data), jsonwalk.New(data)
+		number := string(long.Number())
+		longErr := long.End()
+		if v, ok := short.PlainInt(); ok {
+			err := short.End()
+			if want, wantErr := strconv.ParseInt(number, 10, 64); (err == nil) != (longErr == nil) || err == nil && (wantErr != nil || v != want) {
+				t.Errorf("%q: %d, %v, want %d, %v, %v", data, v, err, want, wantErr, longErr)
+			}
+		} else if raw := short.Raw(); short.End() == nil && string(raw) != string(bytes.Trim(data, " \t\r\n")) {
+			t.Errorf("%q: something was read of what is not plain: %q is left", data, raw)
+		}
+		short = jsonwalk.New(data)
+		if v, ok := short.PlainDecimal(); ok {
+			err := short.End()
+			if want, wantErr := strconv.ParseFloat(number, 64); (err == nil) != (longErr == nil) || err == nil && (wantErr != nil || v != want) {
+				t.Errorf("%q: %v, %v, want %v, %v, %v", data, v, err, want, wantErr, longErr)
+			}
+		} else if raw := short.Raw(); short.End() == nil && string(raw) != string(bytes.Trim(data, " \t\r\n")) {
+			t.Errorf("%q: something was read of what is not plain: %q is left", data, raw)
 		}
 	})
 }
