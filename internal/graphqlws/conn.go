@@ -141,7 +141,7 @@ func (c *conn) read() {
 }
 
 // received handles one message on a goroutine of its own and waits for it, which keeps this one's stack small: there
-// are as many readers as sockets.
+// are as many readers as sockets. An operation goes on there without being waited for.
 func (c *conn) received(kind int, data []byte) {
 	c.h.stats.messagesIn.Add(1)
 	switch {
@@ -152,12 +152,19 @@ func (c *conn) received(kind int, data []byte) {
 	case !utf8.Valid(data):
 		c.shut(closeInvalidUTF8, "Invalid UTF-8")
 	default:
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			defer func() { c.failed(recover()) }()
-			c.handle(data)
-		})
-		wg.Wait()
+		handled := make(chan struct{})
+		go func() {
+			var run func()
+			func() {
+				defer close(handled)
+				defer func() { c.failed(recover()) }()
+				run = c.handle(data)
+			}()
+			if run != nil {
+				run()
+			}
+		}()
+		<-handled
 	}
 }
 

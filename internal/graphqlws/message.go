@@ -1,12 +1,13 @@
 package graphqlws
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"waggle/internal/jsonwalk"
 )
 
 // Message types of the protocol.
@@ -26,27 +27,42 @@ type clientMessage struct {
 	payload json.RawMessage // an object, or nil if it was absent or null
 }
 
-// parseMessage reads a client's message. Its errors become close reasons and quote nothing of the message.
+// parseMessage reads a client's message, of which the payload stays a part. Its errors become close reasons and quote nothing of the message.
 func parseMessage(data []byte, maxIDBytes int) (clientMessage, error) {
 	var m clientMessage
-	var keys map[string]json.RawMessage // A struct would accept keys in any case.
-	if json.Unmarshal(data, &keys) != nil || keys == nil {
+	var kind, id, payload []byte
+	w := jsonwalk.New(data)
+	w.MendText = true
+	w.Members(func(key []byte) {
+		switch string(key) {
+		case "type":
+			kind = w.Raw()
+		case "id":
+			id = w.Raw()
+		case "payload":
+			payload = w.Raw()
+		default:
+			w.Skip()
+		}
+	})
+	if w.End() != nil {
 		return m, errors.New("it must be a JSON object")
 	}
-	if json.Unmarshal(keys["type"], &m.kind) != nil {
+	var ok bool
+	if m.kind, ok = textOf(kind); !ok {
 		return m, errors.New("type must be a string")
 	}
-	if p := bytes.TrimSpace(keys["payload"]); len(p) > 0 && string(p) != "null" {
-		if p[0] != '{' {
+	if len(payload) > 0 && string(payload) != "null" {
+		if payload[0] != '{' {
 			return m, errors.New("payload must be an object")
 		}
-		m.payload = p
+		m.payload = payload
 	}
 	switch m.kind {
 	case typeInit, typePing, typePong:
 		return m, nil
 	case typeSubscribe, typeComplete:
-		if json.Unmarshal(keys["id"], &m.id) != nil || m.id == "" {
+		if m.id, ok = textOf(id); !ok || m.id == "" {
 			return m, errors.New("id must be a string that is not empty")
 		}
 		if len(m.id) > maxIDBytes {
@@ -59,6 +75,14 @@ func parseMessage(data []byte, maxIDBytes int) (clientMessage, error) {
 	default:
 		return m, errors.New("type is not one of the protocol")
 	}
+}
+
+// textOf returns the string that a value is, if it is one.
+func textOf(raw []byte) (string, bool) {
+	w := jsonwalk.New(raw)
+	w.MendText = true
+	text := string(w.Text())
+	return text, w.Err() == nil
 }
 
 // gatherMillis reads the gather interval from the payload of connection_init; ok is false if it names none.

@@ -30,12 +30,12 @@ type operation struct {
 
 var _ graphqlexec.Sink = (*operation)(nil)
 
-// handle does what a message says.
-func (c *conn) handle(data []byte) {
+// handle does what a message says. It returns what takes time, or nil.
+func (c *conn) handle(data []byte) (run func()) {
 	m, err := parseMessage(data, c.h.cfg.MaxIDBytes)
 	if err != nil {
 		c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
-		return
+		return nil
 	}
 	switch m.kind {
 	case typeInit:
@@ -44,10 +44,11 @@ func (c *conn) handle(data []byte) {
 		c.send(pongMessage(m.payload))
 	case typePong:
 	case typeSubscribe:
-		c.subscribe(m)
+		return c.subscribe(m)
 	case typeComplete:
 		c.complete(m.id)
 	}
+	return nil
 }
 
 // send queues a message that belongs to no operation.
@@ -114,8 +115,8 @@ func (c *conn) init(payload json.RawMessage) {
 	c.touch()
 }
 
-// subscribe starts an operation. All that takes time happens off the read loop.
-func (c *conn) subscribe(m clientMessage) {
+// subscribe admits an operation and returns what executes it, or nil if it was refused.
+func (c *conn) subscribe(m clientMessage) (run func()) {
 	o := &operation{c: c, id: m.id}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +137,10 @@ func (c *conn) subscribe(m clientMessage) {
 		o.suffix = suffixOf(m.id)
 		var ctx context.Context
 		ctx, o.cancel = context.WithCancel(context.WithoutCancel(c.ctx)) // The socket's end ends each operation by itself.
-		go o.run(ctx, c.scope, m.payload)
+		scope := c.scope
+		return func() { o.run(ctx, scope, m.payload) }
 	}
+	return nil
 }
 
 // complete ends an operation for the client, who is sent nothing more for it.
