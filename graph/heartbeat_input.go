@@ -84,7 +84,7 @@ func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
 			r.list(func() { hb.Workers = append(hb.Workers, r.worker()) })
 		case "devices":
 			if !r.Null() {
-				hb.Devices = []registry.Device{} // nil would be "unchanged"
+				hb.Devices = make([]registry.Device, 0, 4) // nil would be "unchanged"
 				r.list(func() { hb.Devices = append(hb.Devices, r.device()) })
 			}
 		case "sentAt":

@@ -22,6 +22,8 @@ type Handler struct {
 	cfg   Config
 	stats counters
 
+	bodies sync.Pool // of *bytes.Buffer: requests of many heartbeats are large
+
 	streams atomic.Int64
 	drain   sync.Once
 	drained chan struct{}
@@ -29,7 +31,7 @@ type Handler struct {
 
 // New makes a handler that executes on exec.
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
-	return &Handler{exec: exec, cfg: cfg.withDefaults(), drained: make(chan struct{})}
+	return &Handler{exec: exec, cfg: cfg.withDefaults(), drained: make(chan struct{}), bodies: sync.Pool{New: func() any { return &bytes.Buffer{} }}}
 }
 
 // Drain ends all event streams and refuses new ones, so that http.Server.Shutdown need not wait for them.
@@ -43,7 +45,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, http.StatusNotAcceptable, "accept "+typeResponse+", "+typeJSON+" or "+typeEvents)
 		return
 	}
-	params, status, err := h.read(w, r)
+	body := h.bodies.Get().(*bytes.Buffer)
+	body.Reset()
+	params, status, err := h.read(w, r, body)
 	if err != nil {
 		if status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", http.MethodPost)
@@ -56,13 +60,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.answer(w, r, params, mediaType)
+	h.bodies.Put(body) // What was made of the request has copies of what it keeps.
 }
 
 // maxPrealloc is for how many bytes of a body room is made because the client says that they will come.
 const maxPrealloc = 64 << 10
 
-// read reads a request's parameters; its error is to be answered with the status.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, int, error) {
+// read reads a request's parameters, parts of which stay in body; its error is to be answered with the status.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*graphql.RawParams, int, error) {
 	if h.cfg.AllowGet && r.Method == http.MethodGet {
 		params, err := readURL(r)
 		return params, http.StatusBadRequest, err
@@ -73,7 +78,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (*graphql.RawPara
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return nil, http.StatusUnsupportedMediaType, errors.New("the content type must be " + typeJSON + " in UTF-8")
 	}
-	body := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), maxPrealloc)+bytes.MinRead))
+	body.Grow(int(min(max(r.ContentLength, 0), maxPrealloc)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.cfg.MaxBodyBytes))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body must have at most %d bytes", h.cfg.MaxBodyBytes)

@@ -54,7 +54,7 @@ type Config struct {
 	// this host may.
 	CheckOrigin func(r *http.Request) bool
 
-	// Init judges connection_init. Payload is nil, or a JSON object. It returns the context for the socket's operations,
+	// Init judges connection_init. Payload is nil, or a JSON object, and valid until Init returns. It returns the context for the socket's operations,
 	// the scope that stands for what the client may see (graphqlexec.Executor.Subscribe), and when that ends: the socket
 	// is then closed with 4403; the zero time means never. An error closes with 4403 at once and is not told to the
 	// client. It must return within InitTimeout, at which its context ends. Zero value means that everybody may connect,

@@ -1,6 +1,7 @@
 package graphqlws
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,13 @@ func (c *conn) read() {
 		return nil
 	})
 	for {
-		kind, data, err := c.ws.ReadMessage()
+		kind, message, err := c.ws.NextReader()
+		var data *bytes.Buffer
+		if err == nil { // Room is only taken when there is something to put into it.
+			data = c.h.messages.Get().(*bytes.Buffer)
+			data.Reset()
+			_, err = data.ReadFrom(message)
+		}
 		if err != nil {
 			c.readFailed(err)
 			return
@@ -142,14 +149,14 @@ func (c *conn) read() {
 
 // received handles one message on a goroutine of its own and waits for it, which keeps this one's stack small: there
 // are as many readers as sockets. An operation goes on there without being waited for.
-func (c *conn) received(kind int, data []byte) {
+func (c *conn) received(kind int, data *bytes.Buffer) {
 	c.h.stats.messagesIn.Add(1)
 	switch {
 	case !c.limiter.Allow():
 		c.shut(closeTooMany, reasonTooManyMessage)
 	case kind != websocket.TextMessage:
 		c.shut(closeInvalidMessage, "Invalid message: it must be text")
-	case !utf8.Valid(data):
+	case !utf8.Valid(data.Bytes()):
 		c.shut(closeInvalidUTF8, "Invalid UTF-8")
 	default:
 		handled := make(chan struct{})
@@ -158,11 +165,12 @@ func (c *conn) received(kind int, data []byte) {
 			func() {
 				defer close(handled)
 				defer func() { c.failed(recover()) }()
-				run = c.handle(data)
+				run = c.handle(data.Bytes())
 			}()
 			if run != nil {
 				run()
 			}
+			c.h.messages.Put(data) // What was made of the message has copies of what it keeps.
 		}()
 		<-handled
 	}

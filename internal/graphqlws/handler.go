@@ -2,6 +2,7 @@ package graphqlws
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -17,11 +18,15 @@ import (
 
 const subprotocol = "graphql-transport-ws"
 
+// messageBytes is room for a client's message of the usual size: a heartbeat, or an operation.
+const messageBytes = 8 << 10
+
 // Handler upgrades requests to sockets. It is safe for concurrent use.
 type Handler struct {
 	exec        *graphqlexec.Executor
 	cfg         Config
 	upgrader    websocket.Upgrader
+	messages    sync.Pool // of *bytes.Buffer, for clients' messages
 	buffers     sync.Pool
 	attempts    *attempts
 	startWriter func(*conn) // on a goroutine of its own, but in tests
@@ -44,6 +49,7 @@ func New(exec *graphqlexec.Executor, cfg Config) *Handler {
 		Subprotocols:    []string{subprotocol},
 		CheckOrigin:     h.cfg.CheckOrigin,
 	}
+	h.messages.New = func() any { return bytes.NewBuffer(make([]byte, 0, messageBytes)) }
 	h.buffers.New = func() any {
 		b := make([]byte, 0, writeBytes)
 		return &b

@@ -29,19 +29,21 @@ func (w *Walker) Text() []byte {
 	if plain {
 		return raw
 	}
-	escape := bytes.IndexByte(raw, '\\')
 	valid := utf8.Valid(raw)
+	if valid {
+		if text, ok := unescape(raw); ok {
+			return text
+		}
+	}
 	switch {
-	case valid && escape < 0:
-		return raw
 	case w.MendText:
 		return mended(w.data[start:w.pos])
 	case !valid:
 		w.Broken("a string is not UTF-8")
-		return nil
 	default:
-		return w.unescape(raw, escape)
+		w.Broken("half a surrogate pair is in a string")
 	}
+	return nil
 }
 
 // mended reads a string whose syntax is known to be right as encoding/json does, so that both always agree.
@@ -51,18 +53,17 @@ func mended(token []byte) []byte {
 	return []byte(s)
 }
 
-// unescape replaces the escapes of a string whose syntax is known to be right, the first of which is at position i.
-func (w *Walker) unescape(raw []byte, i int) []byte {
-	text := append(make([]byte, 0, len(raw)), raw[:i]...)
-	for i < len(raw) {
-		c := raw[i]
-		if c != '\\' {
-			text = append(text, c)
-			i++
-			continue
-		}
-		c = raw[i+1]
-		i += 2
+// unescape replaces the escapes of a string whose syntax is known to be right. It is false for half a surrogate pair.
+func unescape(raw []byte) ([]byte, bool) {
+	i := bytes.IndexByte(raw, '\\')
+	if i < 0 {
+		return raw, true
+	}
+	text := make([]byte, 0, len(raw))
+	for ; i >= 0; i = bytes.IndexByte(raw, '\\') {
+		text = append(text, raw[:i]...)
+		c := raw[i+1]
+		raw = raw[i+2:]
 		if c != 'u' {
 			if at := strings.IndexByte("bfnrt", c); at >= 0 {
 				c = "\b\f\n\r\t"[at]
@@ -70,22 +71,21 @@ func (w *Walker) unescape(raw []byte, i int) []byte {
 			text = append(text, c)
 			continue
 		}
-		r := hexRune(raw[i:])
-		i += 4
+		r := hexRune(raw)
+		raw = raw[4:]
 		if utf16.IsSurrogate(r) {
 			low := utf8.RuneError
-			if len(raw) >= i+6 && raw[i] == '\\' && raw[i+1] == 'u' {
-				low = hexRune(raw[i+2:])
+			if len(raw) >= 6 && raw[0] == '\\' && raw[1] == 'u' {
+				low = hexRune(raw[2:])
 			}
 			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-				w.Broken("half a surrogate pair is in a string")
-				return nil
+				return nil, false
 			}
-			i += 6
+			raw = raw[6:]
 		}
 		text = utf8.AppendRune(text, r)
 	}
-	return text
+	return append(text, raw...), true
 }
 
 func hexRune(digits []byte) rune {
