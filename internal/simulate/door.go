@@ -40,7 +40,7 @@ const (
 // errNotAccepted is a heartbeat that the server answered with another outcome than ACCEPTED.
 var errNotAccepted = errors.New("not accepted")
 
-// sender sends heartbeats, all of which belong to hives whose numbers have the same remainder. It is used by one goroutine.
+// sender sends heartbeats of hives that no other sender has. It is used by one goroutine.
 type sender interface {
 	// send sends what the hives with these numbers report. It returns how many were not accepted, or why none was.
 	send(ctx context.Context, hives []int) (refused int, err error)

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// beatHives sends what the hives of one sender report, each once in an interval and evenly spread over it, until ctx is done. The sender has the
-// hives whose numbers leave the remainder part.
+// beatHives sends what the hives of one sender report, each once in an interval and evenly spread over it, until ctx is done. Hives are sent
+// in groups as large as a batch, one after the other, and the senders take them by turns: sender number part has the groups whose numbers leave
+// that remainder.
 func (l *Load) beatHives(ctx context.Context, part int) {
 	out := l.newSender()
 	defer out.close()
@@ -17,28 +18,26 @@ func (l *Load) beatHives(ctx context.Context, part int) {
 		batch = l.cfg.Batch
 	}
 	hives := make([]int, 0, batch)
-	var due time.Time
 	for round := l.began; ; round = round.Add(l.cfg.Interval) {
 		if late := time.Since(round); late > l.cfg.Interval {
 			missed := int64(late / l.cfg.Interval)
 			round = round.Add(late.Truncate(l.cfg.Interval))
 			l.beats.missed.Add(missed * int64((l.fleet.Len()-part+l.cfg.Senders-1)/l.cfg.Senders))
 		}
-		for i := part; i < l.fleet.Len(); i += l.cfg.Senders {
-			if len(hives) == 0 { // A batch is due when its first one is.
-				due = round.Add(time.Duration(i) * spacing)
-				if err := until(ctx, due); err != nil {
-					return
+		for first := part * batch; first < l.fleet.Len(); first += l.cfg.Senders * batch {
+			due := round.Add(time.Duration(first) * spacing) // a batch is due when its first one is
+			if err := until(ctx, due); err != nil {
+				return
+			}
+			hives = hives[:0]
+			for i := first; i < min(first+batch, l.fleet.Len()); i++ {
+				if l.fleet.Beat(i) {
+					hives = append(hives, i)
 				}
 			}
-			if l.fleet.Beat(i) {
-				hives = append(hives, i)
+			if len(hives) > 0 {
+				l.sendBeats(ctx, out, due, hives)
 			}
-			if len(hives) < batch && i+l.cfg.Senders < l.fleet.Len() || len(hives) == 0 {
-				continue
-			}
-			l.sendBeats(ctx, out, due, hives)
-			hives = hives[:0]
 		}
 		if err := until(ctx, round.Add(l.cfg.Interval)); err != nil {
 			return
