@@ -46,7 +46,7 @@ type Config struct {
 	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date; a snapshot is larger than what
 	// follows it, and is shared by all that joined together. Zero value means 64 MiB.
 	MaxJoiningBytes int
-	// KernelBufferBytes bounds the kernel's send buffer of a socket, which would otherwise grow to some 4 MB for a client
+	// KernelBufferBytes bounds what the kernel holds of a socket and has not sent, which would otherwise grow to some 4 MB for a client
 	// that does not read. Zero value means 64 KiB.
 	KernelBufferBytes int
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -168,13 +167,4 @@ func (c *mutableConn) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return c.Conn.Write(b)
-}
-
-func limitKernelBuffer(nc net.Conn, bytes int) {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
-	}
-	if t, ok := nc.(*net.TCPConn); ok {
-		_ = t.SetWriteBuffer(bytes) // Without it the kernel's own bound holds.
-	}
 }
