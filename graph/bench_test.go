@@ -147,7 +147,7 @@ func BenchmarkReadHeartbeat(b *testing.B) {
 			b.SetBytes(int64(len(body.text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				params, err := graphqlexec.DecodeParams(body.text)
+				params, err := a.exec.DecodeParams(body.text)
 				if err != nil {
 					b.Fatal(err)
 				}

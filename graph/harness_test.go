@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"waggle/graph"
@@ -59,11 +60,19 @@ func (a *api) prepare(t testing.TB, query string, vars any) (*graphqlexec.Operat
 	if err != nil {
 		t.Fatal(err)
 	}
-	params, err := graphqlexec.DecodeParams(request)
-	if err != nil {
-		t.Fatal(err)
+	prepare := func() (*graphqlexec.Operation, gqlerror.List) {
+		params, err := a.exec.DecodeParams(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.exec.Prepare(t.Context(), params)
 	}
-	return a.exec.Prepare(t.Context(), params)
+	_, first := prepare()
+	op, errs := prepare() // The document is known now, so heartbeats are read before it is looked at.
+	if diff := cmp.Diff(first.Error(), errs.Error()); diff != "" {
+		t.Errorf("the same request was judged otherwise the second time:\n%s", diff)
+	}
+	return op, errs
 }
 
 // ask returns the response as a client sees it, but for the epoch, which is random.

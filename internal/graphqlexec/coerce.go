@@ -42,6 +42,9 @@ func (e *Executor) coerceVariables(op *ast.OperationDefinition, given map[string
 // coerceVariable reads a variable as DecodeParams leaves it. A caller in Go may also give what encoding/json would make of
 // it.
 func (e *Executor) coerceVariable(op *ast.OperationDefinition, def *ast.VariableDefinition, v any) (any, *invalid) {
+	if v, ok := v.(readVariable); ok {
+		return v.value, v.bad
+	}
 	raw, isRaw := v.(json.RawMessage)
 	if !isRaw {
 		return coerceValue(e.schema.Schema(), def.Type, v)

@@ -33,7 +33,7 @@ func open(context.Context) bool { return true }
 func execute(t *testing.T, e *graphqlexec.Executor, query, variables string) string {
 	t.Helper()
 	body := fmt.Sprintf(`{"query":%q,"variables":%s}`, query, variables)
-	params, err := graphqlexec.DecodeParams([]byte(body))
+	params, err := e.DecodeParams([]byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,9 +245,10 @@ func TestDocumentsAreKeptByBytes(t *testing.T) {
 
 func TestDecodeParams(t *testing.T) {
 	t.Parallel()
+	e := newExecutor(&exectest.Resolver{}, graphqlexec.Config{})
 	f := func(body, want string) {
 		t.Helper()
-		_, err := graphqlexec.DecodeParams([]byte(body))
+		_, err := e.DecodeParams([]byte(body))
 		if got := fmt.Sprint(err); got != want {
 			t.Errorf("%s: %s, want %s", body, got, want)
 		}

@@ -20,7 +20,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	e := newExecutor(&exectest.Resolver{}, graphqlexec.Config{Introspection: open, MaxCost: 1000})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		params, err := graphqlexec.DecodeParams(body)
+		params, err := e.DecodeParams(body)
 		if err != nil {
 			if len(err.Error()) > 100 {
 				t.Errorf("an error of %d bytes quotes the request", len(err.Error()))

@@ -69,7 +69,7 @@ const maxPrealloc = 64 << 10
 // read reads a request's parameters, parts of which stay in body; its error is to be answered with the status.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*graphql.RawParams, int, error) {
 	if h.cfg.AllowGet && r.Method == http.MethodGet {
-		params, err := readURL(r)
+		params, err := h.readURL(r)
 		return params, http.StatusBadRequest, err
 	}
 	if r.Method != http.MethodPost {
@@ -86,13 +86,13 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, body *bytes.Buffe
 	if err != nil {
 		return nil, http.StatusBadRequest, errors.New("the body could not be read")
 	}
-	params, err := graphqlexec.DecodeParams(body.Bytes())
+	params, err := h.exec.DecodeParams(body.Bytes())
 	return params, http.StatusBadRequest, err
 }
 
 // readURL reads the parameters of a GET, where variables and extensions are JSON. They are put together as a POST would
 // carry them, so that one decoder judges both.
-func readURL(r *http.Request) (*graphql.RawParams, error) {
+func (h *Handler) readURL(r *http.Request) (*graphql.RawParams, error) {
 	values, body := r.URL.Query(), map[string]any{}
 	for _, key := range []string{"query", "operationName"} {
 		if values.Has(key) {
@@ -112,7 +112,7 @@ func readURL(r *http.Request) (*graphql.RawParams, error) {
 	if err != nil {
 		return nil, errors.New("the parameters cannot be read")
 	}
-	return graphqlexec.DecodeParams(b)
+	return h.exec.DecodeParams(b)
 }
 
 // answer executes a query or a mutation.

@@ -161,7 +161,7 @@ func (c *conn) complete(id string) {
 // run executes the operation, or makes it a subscriber.
 func (o *operation) run(ctx context.Context, scope string, payload json.RawMessage) {
 	defer func() { o.c.failed(recover()) }()
-	params, err := graphqlexec.DecodeParams(payload)
+	params, err := o.c.h.exec.DecodeParams(payload)
 	if err != nil {
 		o.c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
 		return
