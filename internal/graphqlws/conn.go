@@ -26,7 +26,6 @@ type conn struct {
 	net     net.Conn
 	raw     syscall.RawConn // of net, nil if all writing is left to the writer
 	limiter *rate.Limiter
-	done    chan struct{} // closed when the reader has ended; c.ended tells it to those who hold mu
 
 	touched time.Time // the reader's: when the read deadline was last renewed
 
@@ -280,7 +279,6 @@ func (c *conn) end() {
 		o.done = true
 	}
 	c.mu.Unlock()
-	close(c.done)
 	c.timer.Stop()
 	for _, o := range ops {
 		o.leave()
@@ -368,16 +366,10 @@ func (c *conn) writeAtOnce(e *entry) bool {
 	return true
 }
 
-// pause waits for the rest of the gather interval, or until the socket ends.
+// pause waits for the rest of the gather interval. It does not end with the socket: to wait for both costs as much as what gathering saves.
 func (c *conn) pause(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.done:
+	if d > 0 {
+		time.Sleep(d)
 	}
 }
 
