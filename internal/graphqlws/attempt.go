@@ -40,6 +40,11 @@ func (p *attempts) send(raw syscall.RawConn, e *entry) (rest []byte) {
 		a.message, a.suffix = e.shared, e.op.suffix
 		a.frame = e.append(appendHeader(a.frame[:0], opText, e.size()))
 	}
+	return a.try(raw)
+}
+
+// try writes the frame, of which it returns a copy of what is left.
+func (a *attempt) try(raw syscall.RawConn) (rest []byte) {
 	a.taken = 0
 	_ = raw.Control(a.write) // If the socket is closed nothing is taken, and the writer finds out. Unlike Write, it knows no deadline.
 	if a.taken == len(a.frame) {

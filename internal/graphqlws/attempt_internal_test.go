@@ -70,7 +70,8 @@ func TestWhoWritesAMessage(t *testing.T) {
 		{"an idle socket's is written at once", 100, func(*conn) {}, true},
 		{"one of the largest size that is written at once", copiedBytes - 100, func(*conn) {}, true},
 		{"a larger one is left to the writer", copiedBytes, func(*conn) {}, false},
-		{"so is one that is to be gathered", 100, func(c *conn) { c.gather = time.Millisecond }, false},
+		{"one after a pause as long as messages are gathered for is written at once", 100, func(c *conn) { c.gather = time.Millisecond }, true},
+		{"one that is to be gathered is queued", 100, func(c *conn) { c.gather, c.written = time.Hour, time.Now() }, false},
 		{"so is one that comes while the writer writes", 100, func(c *conn) { c.signal() }, false},
 		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
 		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
@@ -177,6 +178,91 @@ func flushed(t *testing.T, c *conn, far net.Conn, want []byte) {
 	_ = c.net.Close()
 	if b := <-got; !bytes.Equal(b, want) {
 		t.Errorf("the client got %d bytes, want %d", len(b), len(want))
+	}
+}
+
+// gathering is two sockets that gather, of which one chose another id, with messages queued for both.
+func gathering(t *testing.T, messages ...*graphqlexec.Message) (conns []*conn, ops []*operation, far []net.Conn) {
+	t.Helper()
+	for _, id := range []string{"s", "s", "another"} {
+		near, end := tcpPair(t)
+		c, o := idle(t, near)
+		o.id, o.suffix = id, suffixOf(id)
+		if len(conns) > 0 {
+			c.h = conns[0].h
+		}
+		c.gather, c.written = time.Hour, time.Now()
+		for _, m := range messages {
+			if !o.Next(m) {
+				t.Fatal("it was refused")
+			}
+		}
+		conns, ops, far = append(conns, c), append(ops, o), append(far, end)
+	}
+	return conns, ops, far
+}
+
+func TestWhatIsGatheredIsWrittenTogether(t *testing.T) {
+	t.Parallel()
+	first, second := message(t, "first"), message(t, "second")
+	conns, ops, far := gathering(t, first, second)
+	ops[1].muted.Store(true) // Nobody wants it any more, not even what is queued.
+	conns[0].h.gatherer.write(time.Hour)
+	for i, c := range conns {
+		if c.writer.Load() != writerIdle || len(c.out.queue) > 0 || c.out.bytes != 0 {
+			t.Errorf("socket %d: writer %d, %d messages and %d bytes are left", i, c.writer.Load(), len(c.out.queue), c.out.bytes)
+		}
+		_ = c.net.Close()
+		want := append(frameOf(first, ops[i]), frameOf(second, ops[i])...)
+		if i == 1 {
+			want = nil
+		}
+		if got, _ := io.ReadAll(far[i]); !bytes.Equal(got, want) {
+			t.Errorf("socket %d got %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestWhatOfTheGatheredTheKernelDoesNotTakeIsLeftToTheWriter(t *testing.T) {
+	t.Parallel()
+	messages := make([]*graphqlexec.Message, 40)
+	for i := range messages {
+		messages[i] = message(t, strings.Repeat("x", 1400+i))
+	}
+	conns, ops, far := gathering(t, messages...)
+	c := conns[0]
+	_ = c.net.(*net.TCPConn).SetWriteBuffer(4096)
+	c.h.gatherer.write(time.Hour)
+	if len(c.out.rest) == 0 || c.writer.Load() != writerRuns || c.out.bytes != len(c.out.rest) {
+		t.Fatalf("%d bytes are left, %d counted, writer %d", len(c.out.rest), c.out.bytes, c.writer.Load())
+	}
+	var want []byte
+	for _, m := range messages {
+		want = append(want, frameOf(m, ops[0])...)
+	}
+	flushed(t, c, far[0], want)
+}
+
+func TestTheGathererLeavesToTheWriterWhatIsTheWriters(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(c *conn, o *operation){
+		"while it writes":                   func(c *conn, _ *operation) { c.signal() },
+		"behind a frame that was begun":     func(c *conn, _ *operation) { c.out.rest = []byte("{") },
+		"a subscription is to be caught up": func(c *conn, o *operation) { c.out.behind = append(c.out.behind, o) },
+		"what is too large":                 func(c *conn, _ *operation) { c.out.joining = writeBytes },
+	} {
+		conns, ops, _ := gathering(t, message(t, "x"))
+		before(conns[0], ops[0])
+		conns[0].h.gatherer.write(time.Hour)
+		if c := conns[0]; c.writer.Load() == writerIdle || len(c.out.queue) != 1 {
+			t.Errorf("%s: writer %d, %d queued", name, c.writer.Load(), len(c.out.queue))
+		}
+	}
+	conns, ops, _ := gathering(t, message(t, "x"))
+	conns[0].shut(closeServiceRestart, reasonRestart)
+	conns[0].h.gatherer.write(time.Hour)
+	if c := conns[0]; len(c.out.queue) != 1 || ops[0].done {
+		t.Error("a socket that is closing was written to past its writer")
 	}
 }
 

@@ -352,11 +352,18 @@ func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
 	return batch.queue, true
 }
 
-// writeAtOnce writes a message past the writer, if that has nothing to write, is not to gather, and the message is not so large that others
+// writeAtOnce writes a message past the writer, if that has nothing to write, it is not to be gathered, and is not so large that others
 // would wait for it. What the kernel does not take is left to the writer. It is false if the message must be queued. It is called with mu held.
 func (c *conn) writeAtOnce(e *entry) bool {
-	if c.raw == nil || c.gather > 0 || c.writer.Load() != writerIdle || len(c.out.queue) > 0 || len(c.out.rest) > 0 || e.size() > copiedBytes {
+	if !c.isIdle() || e.size() > copiedBytes {
 		return false
+	}
+	if c.gather > 0 {
+		now := time.Now()
+		if now.Sub(c.written) < c.gather {
+			return false
+		}
+		c.written = now
 	}
 	c.h.stats.messagesOut.Add(1)
 	if c.out.rest = c.h.attempts.send(c.raw, e); len(c.out.rest) > 0 {
@@ -364,6 +371,11 @@ func (c *conn) writeAtOnce(e *entry) bool {
 		c.signal()
 	}
 	return true
+}
+
+// isIdle tells that nothing waits to be written, and that it could be written without the writer. It is called with mu held.
+func (c *conn) isIdle() bool {
+	return c.raw != nil && c.writer.Load() == writerIdle && len(c.out.queue) == 0 && len(c.out.rest) == 0
 }
 
 // pause waits for the rest of the gather interval. It does not end with the socket: to wait for both costs as much as what gathering saves.

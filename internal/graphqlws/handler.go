@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
@@ -28,6 +29,7 @@ type Handler struct {
 	messages    sync.Pool // of *bytes.Buffer, for clients' messages
 	buffers     sync.Pool
 	attempts    *attempts
+	gatherer    gatherer
 	startWriter func(*conn) // on a goroutine of its own, but in tests
 	stats       counters
 
@@ -39,7 +41,7 @@ type Handler struct {
 
 // New makes a handler that executes on exec.
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
-	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts()}
+	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts(), gatherer: gatherer{due: map[time.Duration][]*conn{}}}
 	h.startWriter = func(c *conn) { go c.write() }
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  256, // Each socket has one. A message that is longer is read past it.

@@ -231,8 +231,13 @@ func (o *operation) Next(m *graphqlexec.Message) bool {
 	if c.writeAtOnce(&e) {
 		return true
 	}
+	gathers := c.gather > 0 && c.isIdle()
 	if c.out.push(e) {
-		c.signal()
+		if gathers {
+			c.h.gatherer.add(c)
+		} else {
+			c.signal()
+		}
 	}
 	return true
 }
