@@ -220,19 +220,8 @@ func (w *Walker) Number() []byte {
 // PlainInt reads a whole number of at most 18 digits that is written without fraction and exponent. It returns false, and reads nothing, if
 // that is not what comes next.
 func (w *Walker) PlainInt() (int64, bool) {
-	w.Next()
-	data, pos, v := w.data, w.pos, int64(0)
-	negative := pos < len(data) && data[pos] == '-'
-	if negative {
-		pos++
-	}
-	start := pos
-	for pos < len(data) && data[pos]-'0' <= 9 {
-		v = v*10 + int64(data[pos]-'0')
-		pos++
-	}
-	digits := pos - start
-	if w.err != nil || digits == 0 || digits > 18 || data[start] == '0' && digits > 1 || !endsNumber(data, pos) {
+	v, digits, pos, negative := w.wholePart()
+	if digits == 0 || digits > 18 || !endsNumber(w.data, pos) {
 		return 0, false
 	}
 	w.pos = pos
@@ -246,32 +235,22 @@ func (w *Walker) PlainInt() (int64, bool) {
 // that is not what comes next. Up to 15 digits, and up to 22 powers of ten, a float64 holds exactly, so that their quotient is the float64
 // nearest to the number (W. D. Clinger, How to Read Floating Point Numbers Accurately, 1990).
 func (w *Walker) PlainDecimal() (float64, bool) {
-	w.Next()
-	data, pos, v := w.data, w.pos, int64(0)
-	negative := pos < len(data) && data[pos] == '-'
-	if negative {
-		pos++
+	v, digits, pos, negative := w.wholePart()
+	if digits == 0 {
+		return 0, false
 	}
-	start := pos
-	for pos < len(data) && data[pos]-'0' <= 9 {
-		v = v*10 + int64(data[pos]-'0')
-		pos++
-	}
-	digits, whole, scale := pos-start, pos-start, 1.0
-	if pos < len(data) && data[pos] == '.' {
-		pos++
-		fraction := pos
-		for pos < len(data) && data[pos]-'0' <= 9 {
-			v = v*10 + int64(data[pos]-'0')
-			scale *= 10
-			pos++
-		}
-		if pos == fraction {
+	scale := 1.0
+	if pos < len(w.data) && w.data[pos] == '.' {
+		fraction := pos + 1
+		if v, pos = addDigits(v, w.data, fraction); pos == fraction {
 			return 0, false
 		}
 		digits += pos - fraction
+		for range min(pos-fraction, 15) {
+			scale *= 10
+		}
 	}
-	if w.err != nil || whole == 0 || digits > 15 || data[start] == '0' && whole > 1 || !endsNumber(data, pos) {
+	if digits > 15 || !endsNumber(w.data, pos) {
 		return 0, false
 	}
 	w.pos = pos
@@ -280,6 +259,29 @@ func (w *Walker) PlainDecimal() (float64, bool) {
 		f = -f
 	}
 	return f, true
+}
+
+// wholePart looks at a number up to where its fraction, exponent or end would be. There are no digits if there is no number.
+func (w *Walker) wholePart() (v int64, digits, pos int, negative bool) {
+	negative = w.Next() == '-'
+	start := w.pos
+	if negative {
+		start++
+	}
+	v, pos = addDigits(0, w.data, start)
+	if w.err != nil || pos-start > 1 && w.data[start] == '0' {
+		return 0, 0, 0, false
+	}
+	return v, pos - start, pos, negative
+}
+
+// addDigits reads digits from a position on, to the right of those of v. It returns where they end.
+func addDigits(v int64, data []byte, pos int) (int64, int) {
+	for pos < len(data) && data[pos]-'0' <= 9 {
+		v = v*10 + int64(data[pos]-'0')
+		pos++
+	}
+	return v, pos
 }
 
 // endsNumber reports whether a number that has been read up to a position ends there.
