@@ -52,7 +52,7 @@ type gatheredFrames struct {
 
 func newGatheredFrames() *gatheredFrames {
 	f := &gatheredFrames{}
-	f.attempt.write = func(fd uintptr) { f.taken = tryWrite(fd, f.frame) }
+	f.write = func(fd uintptr) { f.taken = tryWrite(fd, f.frame) }
 	return f
 }
 
