@@ -58,7 +58,7 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 // digest stands for all that the profiles of a hive's workers are made of: heartbeats of a hive that have equal digests make equal profiles,
 // so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so two that differ
 // meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for every
-// heartbeat, which takes a large fleet as long as a third of Apply.
+// heartbeat, and in a large fleet Apply is mostly such waiting.
 //
 // Room is for the texts; it comes back for the next time.
 func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {

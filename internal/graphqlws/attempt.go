@@ -10,7 +10,7 @@ import (
 )
 
 // attempt is a write that does not wait: it leaves to the caller what the kernel has no room for. A delivery written by the
-// goroutine that fans out saves waking the socket's writer, which costs as much as half the write.
+// goroutine that fans out saves waking the socket's writer, which was a quarter of what a delivery cost.
 type attempt struct {
 	frame []byte
 	// What it is the frame of. Most clients choose the same id, so that of the next socket is often the same.

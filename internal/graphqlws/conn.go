@@ -49,7 +49,7 @@ type conn struct {
 	expires time.Time
 }
 
-// What the writer does. An idle socket has no writing goroutine, whose stack is a fifth of what a socket costs.
+// What the writer does. An idle socket has no writing goroutine: with one it takes 23 kB in place of 16.
 const (
 	writerIdle   = iota
 	writerRuns   // it runs, or must not yet or never again
