@@ -134,14 +134,14 @@ func (p *program) ask(t *testing.T, query string, variables map[string]any) map[
 // eventually polls the server, as a person would, until the condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(60 * time.Second)
 	defer deadline.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for !holds() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: not within 60 s", what)
 		case <-again.C:
 		}
 	}

@@ -71,7 +71,7 @@ func await(t *testing.T, m *client.Mirror, revision string) *client.View {
 		case <-v.Superseded():
 		case <-t.Context().Done():
 			t.Fatalf("still at %s, want %s", v.Revision(), revision)
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("still at %s, want %s", v.Revision(), revision)
 		}
 	}

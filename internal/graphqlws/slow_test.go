@@ -73,7 +73,7 @@ func TestMessagesStayInOrderWhoeverWritesThem(t *testing.T) {
 	s := newServer(t, graphqlws.Config{MaxQueuedMessages: 20, MessageBurst: 10_000})
 	c := s.open(t)
 	_ = c.NetConn().(*net.TCPConn).SetReadBuffer(128 << 10)
-	_ = c.SetReadDeadline(time.Now().Add(8 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
 	r := rand.New(rand.NewPCG(1, 2))
 	var want, got []string
@@ -169,7 +169,7 @@ func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 		t.Errorf("%d cycles left %d bytes", cycles, grown)
 	}
 	s.log.Append("a")
-	_ = keep.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = keep.SetReadDeadline(time.Now().Add(30 * time.Second))
 	keep.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":1}}}}`)
 }
 

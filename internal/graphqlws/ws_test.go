@@ -71,7 +71,7 @@ func (s *server) dial(tb testing.TB, subprotocols ...string) *socket {
 	if ext := resp.Header.Get("Sec-Websocket-Extensions"); ext != "" {
 		tb.Errorf("extensions were negotiated: %s", ext)
 	}
-	_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = ws.SetReadDeadline(time.Now().Add(30 * time.Second))
 	tb.Cleanup(func() { _ = ws.Close() })
 	return &socket{TB: tb, Conn: ws}
 }
@@ -440,7 +440,7 @@ func waitFor(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			tb.Fatalf("waited in vain for %s", what)
 		}
