@@ -86,6 +86,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, body *bytes.Buffe
 	if err != nil {
 		return nil, http.StatusBadRequest, errors.New("the body could not be read")
 	}
+	graphqlexec.NextStage()
 	params, err := h.exec.DecodeParams(body.Bytes())
 	return params, http.StatusBadRequest, err
 }
@@ -141,6 +142,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, params *graphql
 	if resp.Data == nil && mediaType == typeResponse {
 		status = http.StatusBadRequest
 	}
+	graphqlexec.NextStage()
 	writeResponse(w, mediaType, status, resp)
 }
 

@@ -159,7 +159,7 @@ func (c *conn) received(kind int, data *bytes.Buffer) {
 		c.shut(closeInvalidUTF8, "Invalid UTF-8")
 	default:
 		handled := make(chan struct{})
-		go func() {
+		c.h.runners.run(func() {
 			var run func()
 			func() {
 				defer close(handled)
@@ -170,7 +170,7 @@ func (c *conn) received(kind int, data *bytes.Buffer) {
 				run()
 			}
 			c.h.messages.Put(data) // What was made of the message has copies of what it keeps.
-		}()
+		})
 		<-handled
 	}
 }

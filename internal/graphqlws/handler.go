@@ -30,6 +30,7 @@ type Handler struct {
 	buffers     sync.Pool
 	attempts    *attempts
 	gatherer    gatherer
+	runners     runners     // kept while there are sockets
 	startWriter func(*conn) // on a goroutine of its own, but in tests
 	stats       counters
 
@@ -42,7 +43,7 @@ type Handler struct {
 // New makes a handler that executes on exec.
 func New(exec *graphqlexec.Executor, cfg Config) *Handler {
 	h := &Handler{exec: exec, cfg: cfg.withDefaults(), conns: map[*conn]struct{}{}, attempts: newAttempts(), gatherer: gatherer{due: map[time.Duration][]*conn{}}}
-	h.startWriter = func(c *conn) { go c.write() }
+	h.startWriter = func(c *conn) { h.runners.run(c.write) }
 	h.upgrader = websocket.Upgrader{
 		ReadBufferSize:  256, // Each socket has one. A message that is longer is read past it.
 		WriteBufferSize: 256, // Nothing is written through gorilla.
@@ -97,6 +98,9 @@ func (h *Handler) admit(c *conn) bool {
 	if h.draining || len(h.conns) >= h.cfg.MaxConnections {
 		return false
 	}
+	if len(h.conns) == 0 {
+		h.runners.open()
+	}
 	h.conns[c] = struct{}{}
 	h.stats.accepted.Add(1)
 	return true
@@ -106,7 +110,11 @@ func (h *Handler) dismiss(c *conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.conns, c)
-	if h.empty != nil && len(h.conns) == 0 {
+	if len(h.conns) > 0 {
+		return
+	}
+	h.runners.close()
+	if h.empty != nil {
 		close(h.empty)
 		h.empty = nil
 	}

@@ -161,6 +161,7 @@ func (c *conn) complete(id string) {
 // run executes the operation, or makes it a subscriber.
 func (o *operation) run(ctx context.Context, scope string, payload json.RawMessage) {
 	defer func() { o.c.failed(recover()) }()
+	graphqlexec.NextStage()
 	params, err := o.c.h.exec.DecodeParams(payload)
 	if err != nil {
 		o.c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
@@ -173,7 +174,9 @@ func (o *operation) run(ctx context.Context, scope string, payload json.RawMessa
 		return
 	}
 	if !prepared.IsSubscription() {
-		o.answer(exec.Execute(ctx, prepared))
+		resp := exec.Execute(ctx, prepared)
+		graphqlexec.NextStage()
+		o.answer(resp)
 		return
 	}
 	sub, errs := exec.Subscribe(ctx, prepared, scope, o)

@@ -24,8 +24,8 @@ func TestAReaderThatStopsHarmsNobody(t *testing.T) {
 		t.Skip("it takes as long as a write may")
 	}
 	t.Parallel()
-	const others, rounds = 20, 400
-	s := newServer(t, graphqlws.Config{WriteTimeout: 2 * time.Second})
+	const others, rounds = 8, 400
+	s := newServer(t, graphqlws.Config{}) // On a busy machine, one who reads may well be kept from it for two seconds, but not for the default timeout.
 	stopped := s.open(t)
 	stopped.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
 	var wg sync.WaitGroup
@@ -34,7 +34,7 @@ func TestAReaderThatStopsHarmsNobody(t *testing.T) {
 		c := s.open(t)
 		c.say(subscribeMsg("s", `subscription{changes{revision texts}}`))
 		c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"revision":0,"texts":[]}}}}`)
-		_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // A busy machine takes long for 160 MB.
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // A busy machine takes long for 64 MB.
 		wg.Go(func() {
 			for counts[i] < rounds {
 				_, msg, err := c.ReadMessage()
@@ -164,7 +164,8 @@ func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 	run(100)
 	goroutines, heap := runtime.NumGoroutine(), liveHeap()
 	run(cycles)
-	waitFor(t, "the goroutines to return", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
+	const kept = 32 // for the next messages, by maxIdleRunners
+	waitFor(t, "the goroutines to return", func() bool { return runtime.NumGoroutine() <= goroutines+kept+2 })
 	if grown := int64(liveHeap()) - int64(heap); grown > 1<<20 {
 		t.Errorf("%d cycles left %d bytes", cycles, grown)
 	}
