@@ -23,6 +23,7 @@ type Command struct {
 	Senders  int           `default:"16" help:"Heartbeats under way at the same time."`
 
 	Subscribers  int           `default:"0" help:"Dashboards, each with a socket and a subscription."`
+	Silent       int           `default:"0" help:"Dashboards that subscribe and never read."`
 	Documents    int           `default:"1" help:"How many different subscriptions they have."`
 	Subscription string        `default:"fleet" enum:"fleet,hive,events" help:"What they watch: ${enum}."`
 	Gather       time.Duration `default:"0s" help:"How long the server may gather their messages, up to 1s."`
@@ -40,7 +41,7 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer) error {
 	cfg := Config{
 		Server: c.Server, Door: Door(c.Door), Interval: c.Interval, Batch: c.Batch, Senders: c.Senders,
 		Fleet:   FleetConfig{Hives: c.Hives, Workers: c.Workers, Seed: c.Seed, Trouble: c.Trouble},
-		NoFleet: c.Hives == 0, Subscribers: c.Subscribers, Documents: c.Documents, Subscription: Subscription(c.Subscription), Gather: c.Gather,
+		NoFleet: c.Hives == 0, Subscribers: c.Subscribers, Silent: c.Silent, Documents: c.Documents, Subscription: Subscription(c.Subscription), Gather: c.Gather,
 		Schedulers: c.Schedulers, Ask: Question(c.Ask), Mirrors: c.Mirrors,
 		Warmup: c.Warmup, Duration: c.Duration,
 	}

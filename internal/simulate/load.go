@@ -38,6 +38,8 @@ type Config struct {
 
 	// Subscribers is how many sockets with a subscription each there are.
 	Subscribers int
+	// Silent is how many more there are that subscribe to the same and never read.
+	Silent int
 	// Documents is how many different subscriptions they have, in turn. Zero means 1: all have the same.
 	Documents int
 	// Subscription is what they watch. Empty means SubscribeFleet.
@@ -87,7 +89,7 @@ func (c Config) Check() error {
 		return fmt.Errorf("interval %s: it must be at least 10ms", c.Interval)
 	case c.Batch < 1 || c.Batch > 1000:
 		return fmt.Errorf("batches of %d: it must be 1 to 1,000", c.Batch)
-	case c.Senders < 1, c.Subscribers < 0, c.Documents < 1, c.Schedulers < 0, c.Mirrors < 0, c.Duration < 0, c.Warmup < 0:
+	case c.Senders < 1, c.Subscribers < 0, c.Silent < 0, c.Documents < 1, c.Schedulers < 0, c.Mirrors < 0, c.Duration < 0, c.Warmup < 0:
 		return errors.New("counts and durations must not be negative")
 	case c.Gather < 0 || c.Gather > time.Second:
 		return fmt.Errorf("gathering for %s: it must be 0 to 1s", c.Gather)
@@ -156,6 +158,7 @@ func Start(ctx context.Context, cfg Config) (*Load, error) {
 		l.begin(ctx, cfg.Senders, l.beatHives)
 	}
 	l.begin(ctx, cfg.Subscribers, l.subscribe)
+	l.begin(ctx, cfg.Silent, l.ignore)
 	l.begin(ctx, cfg.Schedulers, l.schedule)
 	l.begin(ctx, cfg.Mirrors, l.mirror)
 	if cfg.Mirrors > 0 {

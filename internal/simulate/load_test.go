@@ -115,7 +115,7 @@ func TestSubscribersSchedulersAndMirrors(t *testing.T) {
 
 func TestDashboardsOfAHiveAreToldOfEveryHeartbeat(t *testing.T) {
 	rep, err := simulate.Run(t.Context(), simulate.Config{Server: startWaggle(t), Fleet: simulate.FleetConfig{Hives: 2, Workers: 8, Seed: 1}, Interval: 50 * time.Millisecond,
-		Subscribers: 5, Documents: 2, Subscription: simulate.SubscribeHive, Gather: 100 * time.Millisecond, Schedulers: 1, Ask: simulate.AskBoth,
+		Subscribers: 5, Silent: 1, Documents: 2, Subscription: simulate.SubscribeHive, Gather: 100 * time.Millisecond, Schedulers: 1, Ask: simulate.AskBoth,
 		Warmup: time.Second, Duration: 4 * time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -77,6 +77,21 @@ func (l *Load) subscribe(ctx context.Context, number int) {
 	}
 }
 
+// ignore is a dashboard that subscribes, never reads and does not come back when it is cut.
+func (l *Load) ignore(ctx context.Context, number int) {
+	socket, err := wire.OpenSocket(ctx, l.server, 0, l.bufferBytes())
+	if err != nil {
+		l.deliveries.fail(1, err)
+		return
+	}
+	defer socket.Close()
+	doc := l.document(number % l.cfg.Documents)
+	if err := socket.Subscribe("1", doc.query, []byte(doc.variables)); err != nil {
+		l.deliveries.fail(1, err)
+	}
+	<-ctx.Done()
+}
+
 // bufferBytes is enough for what is gathered, and little where nothing is.
 func (l *Load) bufferBytes() int {
 	if l.cfg.Gather > 0 {

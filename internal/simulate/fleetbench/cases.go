@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"waggle/internal/simulate"
+	"waggle/internal/simulate/process"
 )
 
 // testcase is something that a server is to be good at.
@@ -26,14 +29,15 @@ func cases() []testcase {
 	}
 	return append(all,
 		testcase{"5,000 dashboards x 100 events/s", manyDashboards},
+		testcase{"one of 100 dashboards never reads", silentDashboard},
 		testcase{"10,000 idle dashboards", idleDashboards},
 		testcase{"first 5 of 100,000 workers and of 10,000", growth},
 		testcase{"a mirror of 100,000 workers", mirror})
 }
 
-// heartbeats sends faster than a server can take them in.
+// heartbeats sends faster than a server can take them in. The first seconds, in which hives are new to it, do not count.
 func heartbeats(ctx context.Context, b bench, door simulate.Door) ([]row, error) {
-	r, err := b.alone(ctx, 2*time.Second, simulate.Config{Door: door, Senders: 32, Interval: 100 * time.Millisecond,
+	r, err := b.alone(ctx, 8*time.Second, simulate.Config{Door: door, Senders: 32, Interval: 100 * time.Millisecond,
 		Fleet: simulate.FleetConfig{Hives: 10_000, Workers: 8, Seed: 1}})
 	if err != nil {
 		return nil, err
@@ -82,6 +86,51 @@ func manyDashboards(ctx context.Context, b bench) ([]row, error) {
 		note("server", r.cpuMicros(r.Deliveries.Done), "us each"), failed(r.Deliveries),
 		least("heartbeats", r.Heartbeats.PerSecond, "/s", 99), most("p99", r.Heartbeats.P99MS, "ms", 50),
 		note("server", r.cpuPercent(), "% of a core"), note("load", r.LoadCPUPercent, "% of a core")}, nil
+}
+
+// silentDashboard compares what 99 dashboards see beside one that never reads with what they see beside one that does, in turns.
+func silentDashboard(ctx context.Context, b bench) ([]row, error) {
+	const rounds = 5
+	server, err := b.serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Stop()
+	var alone, beside []float64 // the 99th percentile of each round, in ms
+	for range rounds {
+		for _, silent := range []bool{false, true} {
+			p99, err := ninetyNine(ctx, b, server, silent)
+			if err != nil {
+				return nil, err
+			}
+			if silent {
+				beside = append(beside, p99)
+			} else {
+				alone = append(alone, p99)
+			}
+		}
+	}
+	slices.Sort(alone)
+	slices.Sort(beside)
+	return []row{note("p99 without it", alone[rounds/2], "ms"), note("p99 with it", beside[rounds/2], "ms"),
+		most("ratio of the medians", beside[rounds/2]/alone[rounds/2], "", 1.2)}, nil
+}
+
+// ninetyNine returns the 99th percentile of the deliveries to 99 dashboards, in milliseconds, beside a hundredth.
+func ninetyNine(ctx context.Context, b bench, server *process.Server, silent bool) (float64, error) {
+	cfg := simulate.Config{Fleet: simulate.FleetConfig{Hives: 1, Workers: 8, Seed: 1}, Interval: 10 * time.Millisecond, Subscribers: 100, Subscription: simulate.SubscribeHive}
+	if silent {
+		cfg.Subscribers--
+		cfg.Silent = 1
+	}
+	r, err := b.under(ctx, server, time.Second, cfg)
+	if err != nil {
+		return 0, err
+	}
+	if r.Deliveries.Failed > 0 {
+		return 0, fmt.Errorf("%d deliveries failed: %s", r.Deliveries.Failed, r.Deliveries.LastError)
+	}
+	return r.Deliveries.P99MS, nil
 }
 
 // idleDashboards tells what sockets cost that nothing is sent to.
