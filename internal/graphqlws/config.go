@@ -39,8 +39,8 @@ type Config struct {
 	// Zero values mean 50 and 300.
 	MessagesPerSecond float64
 	MessageBurst      int
-	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a socket. A subscription that finds no room
-	// is put aside and catches up later; an answer that finds none closes with 1013. Zero values mean 256 and 1 MiB.
+	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a socket, but for a single message, which may always wait. A
+	// subscription that finds no room is put aside and catches up later; an answer that finds none closes with 1013. Zero values mean 256 and 1 MiB.
 	MaxQueuedMessages int
 	MaxQueuedBytes    int
 	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date; a snapshot is larger than what

@@ -336,6 +336,9 @@ func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
 		c.cut()
 		return nil, false
 	}
+	c.mu.Lock()
+	c.out.writing = 0
+	c.mu.Unlock()
 	c.h.stats.messagesOut.Add(int64(len(batch.queue)))
 	if batch.closing {
 		c.closeSent()

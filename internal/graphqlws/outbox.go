@@ -43,6 +43,7 @@ type outbox struct {
 	rest    []byte // of a frame that was begun; before anything else
 	queue   []entry
 	bytes   int // of rest, and of the entries that are not joining
+	writing int // the same of what the writer has taken and not yet written
 	joining int // bytes of the entries that bring subscriptions up to date
 	behind  []*operation
 	pong    []byte // the newest ping frame's answer, nil if none is due
@@ -53,18 +54,18 @@ type outbox struct {
 	answered, sent bool
 }
 
-// roomFor tells whether a message of a subscription may wait.
+// roomFor tells whether a message of a subscription may wait. A single one always may, so that large ones can follow each other.
 func (o *outbox) roomFor(m *graphqlexec.Message, size int, cfg *Config) bool {
 	if m.Joining() {
 		return o.joining+size <= cfg.MaxJoiningBytes
 	}
-	return len(o.queue) < cfg.MaxQueuedMessages && (o.bytes == 0 || o.bytes+size <= cfg.MaxQueuedBytes)
+	return len(o.queue) < cfg.MaxQueuedMessages && (o.bytes == 0 || o.writing+o.bytes+size <= cfg.MaxQueuedBytes)
 }
 
 // roomForOwn tells whether a message that cannot be put off may wait. There is twice the room, so that it is a client
 // that answers nothing, and not a burst, that loses its socket.
 func (o *outbox) roomForOwn(size int, cfg *Config) bool {
-	return len(o.queue) < 2*cfg.MaxQueuedMessages && (o.bytes == 0 || o.bytes+size <= 2*cfg.MaxQueuedBytes)
+	return len(o.queue) < 2*cfg.MaxQueuedMessages && (o.bytes == 0 || o.writing+o.bytes+size <= 2*cfg.MaxQueuedBytes)
 }
 
 // push queues an entry and tells whether the writer must be woken for it.
@@ -81,7 +82,7 @@ func (o *outbox) push(e entry) bool {
 // take empties the outbox into a copy. Spare is a slice to queue into from here on.
 func (o *outbox) take(spare []entry) outbox {
 	taken := *o
-	o.rest, o.queue, o.bytes, o.joining, o.behind, o.pong = nil, spare, 0, 0, nil, nil
+	o.rest, o.queue, o.bytes, o.writing, o.joining, o.behind, o.pong = nil, spare, 0, o.bytes, 0, nil, nil
 	return taken
 }
 
