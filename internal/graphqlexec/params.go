@@ -22,51 +22,78 @@ var ErrBatch = errors.New("batches are not supported: send one operation a reque
 // those of Config.Inputs are read at once, since they are most of what a heartbeat is, and a pass over it takes as long as all else.
 func (e *Executor) DecodeParams(data []byte) (*graphql.RawParams, error) {
 	w := jsonwalk.New(data)
-	w.SkipUnknown = true
-	opening := w.Next()
-	if opening == '[' {
-		return nil, ErrBatch
+	params, err := e.ReadParams(&w)
+	if w.End() != nil && !errors.Is(err, ErrBatch) {
+		return nil, errNoObject
 	}
-	var query, operationName, otherVariables, extensions json.RawMessage
-	var variables map[string]any
+	return params, err
+}
+
+var errNoObject = errors.New("the request must be a JSON object")
+
+// ReadParams is DecodeParams for what a walker comes to next, as part of a larger text. Wrong syntax is the walker's error.
+func (e *Executor) ReadParams(w *jsonwalk.Walker) (*graphql.RawParams, error) {
+	switch w.Next() {
+	case '{':
+	case '[':
+		w.Skip()
+		return nil, ErrBatch
+	default:
+		w.Skip()
+		return nil, errNoObject
+	}
+	var r rawParams
+	mend, skip := w.MendText, w.SkipUnknown
+	w.MendText, w.SkipUnknown = false, true
+	err := w.Retry(func() { r.read(w, e) })
+	w.MendText, w.SkipUnknown = mend, skip
+	if err != nil {
+		return nil, err // a key is there twice
+	}
+	return r.params()
+}
+
+// rawParams are the parameters of an operation as they are written, but for variables that could be read at once.
+type rawParams struct {
+	query, operationName, otherVariables, extensions json.RawMessage
+	variables                                        map[string]any
+}
+
+func (r *rawParams) read(w *jsonwalk.Walker, e *Executor) {
 	w.Object([]string{"query?", "variables?", "operationName?", "extensions?"}, func(name string) {
 		switch name {
 		case "query":
-			query = w.Raw()
+			r.query = w.Raw()
 		case "variables":
 			if w.Next() == '{' {
-				variables = readObject(&w, e.variableReader(query))
+				r.variables = readObject(w, e.variableReader(r.query))
 			} else {
-				otherVariables = w.Raw()
+				r.otherVariables = w.Raw()
 			}
 		case "operationName":
-			operationName = w.Raw()
+			r.operationName = w.Raw()
 		case "extensions":
-			extensions = w.Raw()
+			r.extensions = w.Raw()
 		}
 	})
-	if err := w.End(); err != nil {
-		if opening == '{' && !w.Err().Syntax {
-			return nil, err // a key is there twice
-		}
-		return nil, errors.New("the request must be a JSON object")
-	}
-	p := &graphql.RawParams{}
-	if isAbsent(query) {
+}
+
+func (r *rawParams) params() (*graphql.RawParams, error) {
+	p := &graphql.RawParams{Variables: r.variables}
+	if isAbsent(r.query) {
 		return nil, errors.New("query is missing")
 	}
 	var ok bool
-	if p.Query, ok = decodeText(query); !ok {
+	if p.Query, ok = decodeText(r.query); !ok {
 		return nil, errors.New("query must be a string")
 	}
-	if p.OperationName, ok = decodeText(operationName); !ok {
+	if p.OperationName, ok = decodeText(r.operationName); !ok {
 		return nil, errors.New("operationName must be a string")
 	}
-	if !isAbsent(otherVariables) {
+	if !isAbsent(r.otherVariables) {
 		return nil, errors.New("variables must be an object")
 	}
-	p.Variables = variables
-	if p.Extensions, ok = decodeObject(extensions, func(w *jsonwalk.Walker, _ string) any { return w.Value() }); !ok {
+	if p.Extensions, ok = decodeObject(r.extensions, func(w *jsonwalk.Walker, _ string) any { return w.Value() }); !ok {
 		return nil, errors.New("extensions must be an object")
 	}
 	return p, nil

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
+
+	"waggle/internal/graphqlexec"
 )
 
 // conn is one socket: a goroutine that reads, one that writes as long as there is something to write, and the outbox between the operations
@@ -160,6 +162,7 @@ func (c *conn) received(kind int, data *bytes.Buffer) {
 	default:
 		handled := make(chan struct{})
 		c.h.runners.run(func() {
+			graphqlexec.NextStage()
 			var run func()
 			func() {
 				defer close(handled)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"waggle/internal/jsonwalk"
@@ -25,10 +26,20 @@ type clientMessage struct {
 	kind    string
 	id      string          // of subscribe and complete; not empty there
 	payload json.RawMessage // an object, or nil if it was absent or null
+	params  params          // what the payload says, if that was read with the message
 }
 
-// parseMessage reads a client's message, of which the payload stays a part. Its errors become close reasons and quote nothing of the message.
-func parseMessage(data []byte, maxIDBytes int) (clientMessage, error) {
+// params are the parameters of an operation, or why they are none. The zero value is one that was not read.
+type params struct {
+	*graphql.RawParams
+	err error
+}
+
+func (p params) wereRead() bool { return p.RawParams != nil || p.err != nil }
+
+// parseMessage reads a client's message, of which the payload stays a part. A payload that is known to be an operation's is read at once, by the function given, for
+// it is most of the message. Errors become close reasons and quote nothing of the message.
+func parseMessage(data []byte, maxIDBytes int, readParams func(*jsonwalk.Walker) (*graphql.RawParams, error)) (clientMessage, error) {
 	var m clientMessage
 	var kind, id, payload []byte
 	w := jsonwalk.New(data)
@@ -40,7 +51,14 @@ func parseMessage(data []byte, maxIDBytes int) (clientMessage, error) {
 		case "id":
 			id = w.Raw()
 		case "payload":
-			payload = w.Raw()
+			m.params = params{}
+			if string(kind) != `"subscribe"` || w.Next() != '{' {
+				payload = w.Raw()
+				return
+			}
+			payload = w.Rest()
+			m.params.RawParams, m.params.err = readParams(&w)
+			payload = payload[:len(payload)-len(w.Rest())]
 		default:
 			w.Skip()
 		}

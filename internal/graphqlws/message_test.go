@@ -2,22 +2,30 @@ package graphqlws
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"waggle/internal/graphqlexec"
 )
 
 func FuzzParseMessage(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"connection_init","payload":{"gatherMs":5}}`, `{"type":"ping"}`, `{"id":"1","type":"complete"}`,
 		`{"id":"1","type":"subscribe","payload":{"query":"{a}"}}`, `{"type":"subscribe"}`, `[]`, `{`, "\xff", `{"type":"ping","payload":"x"}`,
+		`{"id":"1","type":"subscribe","payload":{"query":"{a}","query":1}}`, `{"id":"1","type":"subscribe","payload": {"query":1} ,"type":"ping"}`,
+		`{"type":"subscribe","payload":{"variables":{"a":[]},"query":"{a}"},"id":"1","payload":{}}`, `{"id":"1","type":"subscribe","payload":{"query":"{a}}`,
+		"{\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{a}\xff\"}}",
 	} {
 		f.Add([]byte(seed))
 	}
+	exec := graphqlexec.New(nil, graphqlexec.Config{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := parseMessage(data, 256)
+		m, err := parseMessage(data, 256, exec.ReadParams)
 		if err != nil {
 			if len("Invalid message: "+err.Error()) > maxCloseReasonBytes {
 				t.Errorf("a reason too long for a close frame: %s", err)
@@ -38,6 +46,12 @@ func FuzzParseMessage(f *testing.F) {
 		}
 		if m.kind == typeSubscribe && m.payload == nil {
 			t.Error("subscribe without payload")
+		}
+		if m.params.wereRead() { // as they would have been by themselves
+			want, wantErr := exec.DecodeParams(m.payload)
+			if diff := cmp.Diff(want, m.params.RawParams); diff != "" || fmt.Sprint(wantErr) != fmt.Sprint(m.params.err) {
+				t.Errorf("read with the message (%v), by itself (%v): -want +got\n%s", m.params.err, wantErr, diff)
+			}
 		}
 		if ms, ok, err := gatherMillis(m.payload); err == nil && ok && (ms < 0 || ms > 1000) {
 			t.Errorf("gatherMs %d", ms)

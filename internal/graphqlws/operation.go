@@ -32,7 +32,7 @@ var _ graphqlexec.Sink = (*operation)(nil)
 
 // handle does what a message says. It returns what takes time, or nil.
 func (c *conn) handle(data []byte) (run func()) {
-	m, err := parseMessage(data, c.h.cfg.MaxIDBytes)
+	m, err := parseMessage(data, c.h.cfg.MaxIDBytes, c.h.exec.ReadParams)
 	if err != nil {
 		c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
 		return nil
@@ -138,7 +138,7 @@ func (c *conn) subscribe(m clientMessage) (run func()) {
 		var ctx context.Context
 		ctx, o.cancel = context.WithCancel(context.WithoutCancel(c.ctx)) // The socket's end ends each operation by itself.
 		scope := c.scope
-		return func() { o.run(ctx, scope, m.payload) }
+		return func() { o.run(ctx, scope, &m) }
 	}
 	return nil
 }
@@ -159,16 +159,17 @@ func (c *conn) complete(id string) {
 }
 
 // run executes the operation, or makes it a subscriber.
-func (o *operation) run(ctx context.Context, scope string, payload json.RawMessage) {
+func (o *operation) run(ctx context.Context, scope string, m *clientMessage) {
 	defer func() { o.c.failed(recover()) }()
-	graphqlexec.NextStage()
-	params, err := o.c.h.exec.DecodeParams(payload)
-	if err != nil {
-		o.c.shut(closeInvalidMessage, "Invalid message: "+err.Error())
+	exec := o.c.h.exec
+	if !m.params.wereRead() {
+		m.params.RawParams, m.params.err = exec.DecodeParams(m.payload)
+	}
+	if m.params.err != nil {
+		o.c.shut(closeInvalidMessage, "Invalid message: "+m.params.err.Error())
 		return
 	}
-	exec := o.c.h.exec
-	prepared, errs := exec.Prepare(ctx, params)
+	prepared, errs := exec.Prepare(ctx, m.params.RawParams)
 	if len(errs) > 0 {
 		o.Error(errs)
 		return

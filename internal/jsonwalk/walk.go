@@ -407,6 +407,15 @@ func (w *Walker) skipBlanks() byte {
 // Skip reads a value of any kind. Only its syntax counts.
 func (w *Walker) Skip() { w.skip(0) }
 
+// Rest returns what has not been read, from the next value on.
+func (w *Walker) Rest() []byte {
+	if w.err != nil {
+		return nil
+	}
+	w.skipBlanks()
+	return w.data[w.pos:]
+}
+
 // Raw reads a value of any kind and returns its text, which is a part of that of the walker.
 func (w *Walker) Raw() []byte {
 	w.Next()
