@@ -168,19 +168,25 @@ func (b bench) serveSides(ctx context.Context, sides []side, roles ...string) (s
 	return stop, nil
 }
 
-// puts sends heartbeats as etcd would have them, each under its hive's key: over one connection, one by one or as many in one transaction.
+// puts sends heartbeats as etcd would have them, each under its hive's key, one by one or as many in one transaction. Each of the goroutines has a connection of its
+// own, as with posts: hives are machines, and do not share one.
 func puts(s *process.Server, reports [][]byte, count int) func(context.Context, time.Duration) (figure, error) {
 	keys := make([]string, len(reports))
 	for i := range keys {
 		keys[i] = fmt.Sprintf("/hives/%d", i%500)
 	}
 	return func(ctx context.Context, length time.Duration) (figure, error) {
-		etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{s.URL}, DialTimeout: 5 * time.Second})
-		if err != nil {
-			return figure{}, err
+		var clients [inFlight]*clientv3.Client
+		for i := range clients {
+			etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{s.URL}, DialTimeout: 5 * time.Second})
+			if err != nil {
+				return figure{}, err
+			}
+			defer func() { _ = etcd.Close() }()
+			clients[i] = etcd
 		}
-		defer func() { _ = etcd.Close() }()
 		return saturate(ctx, s, length, count, func(ctx context.Context, part, n int) error {
+			etcd := clients[part]
 			i := (part + n*inFlight) * count % len(reports)
 			if count == 1 {
 				_, err := etcd.Put(ctx, keys[i], string(reports[i]))
