@@ -70,8 +70,8 @@ func TestRestart(t *testing.T) {
 	defer stop()
 	began := time.Now()
 	eventually(t, "the pushed hive is back", func() bool { return reg.Snapshot().Fleet().Hives.Online == 1 })
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("it took %s, want at most 2 s", took)
+	if took := time.Since(began); took > 5*time.Second { // two on a machine that does nothing else
+		t.Errorf("it took %s, want at most two heartbeats", took)
 	}
 	announce()
 	eventually(t, "the pulled hive is back", func() bool { return reg.Snapshot().Fleet().Hives.Online == 2 })
