@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"waggle/internal/jsonwalk"
@@ -18,21 +18,25 @@ import (
 // Inputs are the input types that are read straight from JSON, for graphqlexec.Config.Inputs. Heartbeats are most of what a
 // server does, and gqlgen's way over maps takes ten times as long.
 func Inputs() map[string]func(*jsonwalk.Walker) any {
+	readers := sync.Pool{New: func() any { return &heartbeatReader{} }}
 	return map[string]func(*jsonwalk.Walker) any{
-		"HeartbeatInput": func(w *jsonwalk.Walker) any { return readHeartbeat(w) },
+		"HeartbeatInput": func(w *jsonwalk.Walker) any {
+			r := readers.Get().(*heartbeatReader)
+			hb := r.read(w)
+			readers.Put(r)
+			return hb
+		},
 	}
 }
 
-// HeartbeatInput is the argument of the heartbeat mutations.
-type HeartbeatInput struct{ registry.Heartbeat }
+// HeartbeatInput is the argument of the heartbeat mutations. A variable that stands for several is one heartbeat: it is immutable.
+type HeartbeatInput struct{ *registry.Heartbeat }
 
 // UnmarshalGQL takes what the function of Inputs has read of a variable, or the map that gqlgen makes of a literal.
 func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 	switch v := v.(type) {
 	case *registry.Heartbeat:
-		in.Heartbeat = *v
-		// The registry takes heartbeats over, and the same variable may stand for several.
-		in.Devices, in.Workers = slices.Clone(v.Devices), slices.Clone(v.Workers)
+		in.Heartbeat = v
 		return nil
 	case map[string]any:
 		fillLists(v)
@@ -41,7 +45,7 @@ func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 			return err
 		}
 		w := jsonwalk.New(text)
-		in.Heartbeat = *readHeartbeat(&w)
+		in.Heartbeat = (&heartbeatReader{}).read(&w)
 		return w.End()
 	default:
 		return errors.New("must be an object of type HeartbeatInput")
@@ -66,26 +70,27 @@ func fillLists(object map[string]any) {
 // MarshalGQL is there for gqlgen only, which takes a type for one that reads itself when it writes itself, too.
 func (in *HeartbeatInput) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, "null") }
 
-// heartbeatReader reads a HeartbeatInput and what is in it, as strictly as the schema has it.
+// heartbeatReader reads one HeartbeatInput after the other, as strictly as the schema has it. What it keeps from one to the next spares
+// memory and nothing else.
 type heartbeatReader struct {
 	*jsonwalk.Walker
-	names [4]string // that came last
-	next  int       // which of them is the next to go
+	names   names
+	workers []registry.WorkerReport // room for those of one heartbeat, until it is known how many there are
+	devices []registry.Device
 }
 
-func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
-	r, hb := &heartbeatReader{Walker: w}, &registry.Heartbeat{}
+func (r *heartbeatReader) read(w *jsonwalk.Walker) *registry.Heartbeat {
+	r.Walker = w
+	hb := &registry.Heartbeat{}
 	r.Object([]string{"hive", "workers", "devices?", "sentAt?", "incarnation?", "sequence?"}, func(name string) {
 		switch name {
 		case "hive":
-			hb.Hive = r.hive()
+			r.hive(&hb.Hive)
 		case "workers":
-			hb.Workers = make([]registry.WorkerReport, 0, 8)
-			r.list(func() { hb.Workers = append(hb.Workers, r.worker()) })
+			hb.Workers = readList(r, &r.workers, r.worker)
 		case "devices":
 			if !r.Null() {
-				hb.Devices = make([]registry.Device, 0, 4) // nil would be "unchanged"
-				r.list(func() { hb.Devices = append(hb.Devices, r.device()) })
+				hb.Devices = readList(r, &r.devices, r.device) // nil would be "unchanged"
 			}
 		case "sentAt":
 			hb.SentAt = r.optTime()
@@ -95,11 +100,34 @@ func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
 			hb.Sequence = r.optInt()
 		}
 	})
+	r.Walker = nil
 	return hb
 }
 
-func (r *heartbeatReader) hive() registry.HiveReport {
-	h := registry.HiveReport{OperationalStatus: registry.Ready, HealthStatus: registry.Healthy}
+// readList reads a list by element into a room for it, and returns a copy of just its size. A value that is no list stands for the list of
+// it, as the specification has it.
+func readList[E any](r *heartbeatReader, room *[]E, element func(*E)) []E {
+	list := (*room)[:0]
+	read := func() {
+		var zero E
+		list = append(list, zero)
+		element(&list[len(list)-1])
+	}
+	switch r.Next() {
+	case '[':
+		r.Array(func(int) { read() })
+	case '{':
+		read()
+	default:
+		r.Refuse(r.Raw(), "a list")
+	}
+	*room = list
+	exact := make([]E, len(list))
+	copy(exact, list)
+	return exact
+}
+
+func (r *heartbeatReader) hive(h *registry.HiveReport) {
 	r.Object([]string{"id", "hostname", "port", "version?", "operationalStatus?", "healthStatus?", "healthReason?"}, func(name string) {
 		switch name {
 		case "id":
@@ -109,7 +137,7 @@ func (r *heartbeatReader) hive() registry.HiveReport {
 		case "port":
 			h.Port = r.int()
 		case "version":
-			h.Version = r.text()
+			h.Version = r.name()
 		case "operationalStatus":
 			h.OperationalStatus = enum(r, registry.Ready, registry.Starting, registry.Busy, registry.Stopping, registry.Stopped)
 		case "healthStatus":
@@ -118,11 +146,9 @@ func (r *heartbeatReader) hive() registry.HiveReport {
 			h.HealthReason = registry.OptString(r.optText())
 		}
 	})
-	return h
 }
 
-func (r *heartbeatReader) device() registry.Device {
-	var d registry.Device
+func (r *heartbeatReader) device(d *registry.Device) {
 	r.Object([]string{
 		"id", "name", "kind", "memoryTotalMb?", "memoryUsedMb?", "utilizationPercent?", "temperatureCelsius?", "powerWatts?", "computeCapability?",
 	}, func(name string) {
@@ -130,7 +156,7 @@ func (r *heartbeatReader) device() registry.Device {
 		case "id":
 			d.ID = r.id()
 		case "name":
-			d.Name = r.text()
+			d.Name = r.name()
 		case "kind":
 			d.Kind = enum(r, registry.GPU, registry.CPU)
 		case "memoryTotalMb":
@@ -144,14 +170,12 @@ func (r *heartbeatReader) device() registry.Device {
 		case "powerWatts":
 			d.PowerWatts = r.optFloat()
 		case "computeCapability":
-			d.ComputeCapability = registry.OptString(r.optText())
+			d.ComputeCapability = registry.OptString(r.optName())
 		}
 	})
-	return d
 }
 
-func (r *heartbeatReader) worker() registry.WorkerReport {
-	var w registry.WorkerReport
+func (r *heartbeatReader) worker(w *registry.WorkerReport) {
 	r.Object([]string{
 		"group", "instance", "pid?", "model?", "endpoint?", "gpuUtilizationPercent?", "vramUsedMb?", "vramTotalMb?", "cpuPercent?", "rssMb?",
 		"ioReadMbPerSecond?", "ioWriteMbPerSecond?", "uptimeSeconds?", "requestsRunning?", "requestsQueued?",
@@ -160,13 +184,11 @@ func (r *heartbeatReader) worker() registry.WorkerReport {
 		case "group":
 			w.Group = r.name()
 		case "instance":
-			w.Instance = r.text()
+			w.Instance = r.name()
 		case "pid":
 			w.PID = r.optInt()
 		case "model":
-			if !r.Null() {
-				w.Model = registry.OptString(r.name())
-			}
+			w.Model = registry.OptString(r.optName())
 		case "endpoint":
 			w.Endpoint = registry.OptString(r.optText())
 		case "gpuUtilizationPercent":
@@ -191,19 +213,6 @@ func (r *heartbeatReader) worker() registry.WorkerReport {
 			w.RequestsQueued = r.optInt()
 		}
 	})
-	return w
-}
-
-// list reads a list by element. A value that is no list stands for the list of it, as the specification has it.
-func (r *heartbeatReader) list(element func()) {
-	switch r.Next() {
-	case '[':
-		r.Array(func(int) { element() })
-	case '{':
-		element()
-	default:
-		r.Refuse(r.Raw(), "a list")
-	}
 }
 
 // text reads a string.
@@ -215,21 +224,20 @@ func (r *heartbeatReader) text() string {
 	return string(r.Text())
 }
 
-// name reads a string that is probably one of those before it, and then shares its memory.
+// name reads a string that has probably been read before, and then shares its memory.
 func (r *heartbeatReader) name() string {
 	if r.Next() != '"' {
 		return r.text() // which says what is wrong
 	}
-	text := r.Text()
-	for _, name := range r.names {
-		if name == string(text) {
-			return name
-		}
+	return r.names.of(r.Text())
+}
+
+// optName reads such a string or null; null gives "".
+func (r *heartbeatReader) optName() string {
+	if r.Null() {
+		return ""
 	}
-	name := string(text)
-	r.names[r.next] = name
-	r.next = (r.next + 1) % len(r.names)
-	return name
+	return r.name()
 }
 
 // optText reads a string or null; null gives "".
