@@ -18,7 +18,8 @@ import (
 // Inputs are the input types that are read straight from JSON, for graphqlexec.Config.Inputs. Heartbeats are most of what a
 // server does, and gqlgen's way over maps takes ten times as long.
 func Inputs() map[string]func(*jsonwalk.Walker) any {
-	readers := sync.Pool{New: func() any { return &heartbeatReader{} }}
+	shapes := newHeartbeatShapes()
+	readers := sync.Pool{New: func() any { return &heartbeatReader{shapes: shapes} }}
 	return map[string]func(*jsonwalk.Walker) any{
 		"HeartbeatInput": func(w *jsonwalk.Walker) any {
 			r := readers.Get().(*heartbeatReader)
@@ -45,7 +46,7 @@ func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 			return err
 		}
 		w := jsonwalk.New(text)
-		in.Heartbeat = (&heartbeatReader{}).read(&w)
+		in.Heartbeat = (&heartbeatReader{shapes: newHeartbeatShapes()}).read(&w)
 		return w.End()
 	default:
 		return errors.New("must be an object of type HeartbeatInput")
@@ -74,6 +75,7 @@ func (in *HeartbeatInput) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, "nu
 // memory and nothing else.
 type heartbeatReader struct {
 	*jsonwalk.Walker
+	shapes  *heartbeatShapes
 	names   names
 	workers []registry.WorkerReport // room for those of one heartbeat, until it is known how many there are
 	devices []registry.Device
@@ -82,36 +84,19 @@ type heartbeatReader struct {
 func (r *heartbeatReader) read(w *jsonwalk.Walker) *registry.Heartbeat {
 	r.Walker = w
 	hb := &registry.Heartbeat{}
-	r.Object([]string{"hive", "workers", "devices?", "sentAt?", "incarnation?", "sequence?"}, func(name string) {
-		switch name {
-		case "hive":
-			r.hive(&hb.Hive)
-		case "workers":
-			hb.Workers = readList(r, &r.workers, r.worker)
-		case "devices":
-			if !r.Null() {
-				hb.Devices = readList(r, &r.devices, r.device) // nil would be "unchanged"
-			}
-		case "sentAt":
-			hb.SentAt = r.optTime()
-		case "incarnation":
-			hb.Incarnation = r.optText()
-		case "sequence":
-			hb.Sequence = r.optInt()
-		}
-	})
+	r.shapes.heartbeat.Read(w, r, hb)
 	r.Walker = nil
 	return hb
 }
 
-// readList reads a list by element into a room for it, and returns a copy of just its size. A value that is no list stands for the list of
+// readList reads a list of objects into a room for it, and returns a copy of just its size. A value that is no list stands for the list of
 // it, as the specification has it.
-func readList[E any](r *heartbeatReader, room *[]E, element func(*E)) []E {
+func readList[E any](r *heartbeatReader, room *[]E, shape *jsonwalk.Shape[*heartbeatReader, E]) []E {
 	list := (*room)[:0]
 	read := func() {
 		var zero E
 		list = append(list, zero)
-		element(&list[len(list)-1])
+		shape.Read(r.Walker, r, &list[len(list)-1])
 	}
 	switch r.Next() {
 	case '[':
@@ -125,94 +110,6 @@ func readList[E any](r *heartbeatReader, room *[]E, element func(*E)) []E {
 	exact := make([]E, len(list))
 	copy(exact, list)
 	return exact
-}
-
-func (r *heartbeatReader) hive(h *registry.HiveReport) {
-	r.Object([]string{"id", "hostname", "port", "version?", "operationalStatus?", "healthStatus?", "healthReason?"}, func(name string) {
-		switch name {
-		case "id":
-			h.ID = r.id()
-		case "hostname":
-			h.Hostname = r.text()
-		case "port":
-			h.Port = r.int()
-		case "version":
-			h.Version = r.name()
-		case "operationalStatus":
-			h.OperationalStatus = enum(r, registry.Ready, registry.Starting, registry.Busy, registry.Stopping, registry.Stopped)
-		case "healthStatus":
-			h.HealthStatus = enum(r, registry.Healthy, registry.Degraded, registry.Unhealthy)
-		case "healthReason":
-			h.HealthReason = registry.OptString(r.optText())
-		}
-	})
-}
-
-func (r *heartbeatReader) device(d *registry.Device) {
-	r.Object([]string{
-		"id", "name", "kind", "memoryTotalMb?", "memoryUsedMb?", "utilizationPercent?", "temperatureCelsius?", "powerWatts?", "computeCapability?",
-	}, func(name string) {
-		switch name {
-		case "id":
-			d.ID = r.id()
-		case "name":
-			d.Name = r.name()
-		case "kind":
-			d.Kind = enum(r, registry.GPU, registry.CPU)
-		case "memoryTotalMb":
-			d.MemoryTotalMB = r.optInt()
-		case "memoryUsedMb":
-			d.MemoryUsedMB = r.optInt()
-		case "utilizationPercent":
-			d.UtilizationPercent = r.optFloat()
-		case "temperatureCelsius":
-			d.TemperatureCelsius = r.optFloat()
-		case "powerWatts":
-			d.PowerWatts = r.optFloat()
-		case "computeCapability":
-			d.ComputeCapability = registry.OptString(r.optName())
-		}
-	})
-}
-
-func (r *heartbeatReader) worker(w *registry.WorkerReport) {
-	r.Object([]string{
-		"group", "instance", "pid?", "model?", "endpoint?", "gpuUtilizationPercent?", "vramUsedMb?", "vramTotalMb?", "cpuPercent?", "rssMb?",
-		"ioReadMbPerSecond?", "ioWriteMbPerSecond?", "uptimeSeconds?", "requestsRunning?", "requestsQueued?",
-	}, func(name string) {
-		switch name {
-		case "group":
-			w.Group = r.name()
-		case "instance":
-			w.Instance = r.name()
-		case "pid":
-			w.PID = r.optInt()
-		case "model":
-			w.Model = registry.OptString(r.optName())
-		case "endpoint":
-			w.Endpoint = registry.OptString(r.optText())
-		case "gpuUtilizationPercent":
-			w.GPUUtilizationPercent = r.optFloat()
-		case "vramUsedMb":
-			w.VRAMUsedMB = r.optInt()
-		case "vramTotalMb":
-			w.VRAMTotalMB = r.optInt()
-		case "cpuPercent":
-			w.CPUPercent = r.optFloat()
-		case "rssMb":
-			w.RSSMB = r.optInt()
-		case "ioReadMbPerSecond":
-			w.IOReadMBPerSecond = r.optFloat()
-		case "ioWriteMbPerSecond":
-			w.IOWriteMBPerSecond = r.optFloat()
-		case "uptimeSeconds":
-			w.UptimeSeconds = r.optInt()
-		case "requestsRunning":
-			w.RequestsRunning = r.optInt()
-		case "requestsQueued":
-			w.RequestsQueued = r.optInt()
-		}
-	})
 }
 
 // text reads a string.
@@ -262,7 +159,7 @@ func (r *heartbeatReader) id() string {
 
 // int reads an integer of 32 bits. 3.0 and 3e2 are integers, as the specification allows.
 func (r *heartbeatReader) int() int32 {
-	if n, ok := r.PlainInt(); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+	if n, ok := r.PlainInt(); ok && n == int64(int32(n)) {
 		return int32(n)
 	} else if ok {
 		r.Refuse(strconv.AppendInt(nil, n, 10), "an integer of 32 bits")
@@ -298,11 +195,11 @@ func (r *heartbeatReader) optInt() registry.OptInt {
 
 // optFloat reads a number, or null as unknown.
 func (r *heartbeatReader) optFloat() registry.OptFloat {
-	if r.Null() {
-		return registry.OptFloat{}
-	}
 	if v, ok := r.PlainDecimal(); ok {
 		return registry.Float(v)
+	}
+	if r.Null() {
+		return registry.OptFloat{}
 	}
 	token := r.Raw()
 	v, err := strconv.ParseFloat(string(token), 64)
@@ -318,7 +215,7 @@ func (r *heartbeatReader) optTime() time.Time {
 		return time.Time{}
 	}
 	token := r.Raw()
-	t, err := time.Parse(time.RFC3339Nano, textOf(token))
+	t, err := time.Parse(time.RFC3339Nano, string(textOf(token)))
 	if err != nil {
 		r.Refuse(token, "a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
 	}
@@ -328,19 +225,22 @@ func (r *heartbeatReader) optTime() time.Time {
 // enum reads the name of one of the values.
 func enum[T fmt.Stringer](r *heartbeatReader, values ...T) T {
 	token := r.Raw()
-	name, names := textOf(token), make([]string, len(values))
-	for i, v := range values {
-		names[i] = v.String()
-		if names[i] == name {
+	name := textOf(token)
+	for _, v := range values {
+		if v.String() == string(name) {
 			return v
 		}
+	}
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = v.String()
 	}
 	r.Refuse(token, strings.Join(names, ", "))
 	return values[0]
 }
 
-// textOf returns the string that a value is; "" when it is none.
-func textOf(token []byte) string {
+// textOf returns the string that a value is; nil when it is none.
+func textOf(token []byte) []byte {
 	w := jsonwalk.New(token)
-	return string(w.Text())
+	return w.Text()
 }
