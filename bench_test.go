@@ -90,7 +90,7 @@ func BenchmarkSchedulerQuery(b *testing.B) {
 // argument and calls the resolver, and the rest for net/http's test request.
 func TestTakingInAHeartbeatAllocatesLittle(t *testing.T) {
 	api, body := benchAPI(t, 10), heartbeatBody(3)
-	if got := testing.AllocsPerRun(100, func() { post(t, api, body) }); got > 155 {
-		t.Errorf("%v allocations, want at most 155", got)
+	if got := testing.AllocsPerRun(100, func() { post(t, api, body) }); got > 140 {
+		t.Errorf("%v allocations, want at most 140", got)
 	}
 }

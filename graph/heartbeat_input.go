@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"waggle/internal/jsonwalk"
@@ -18,21 +18,26 @@ import (
 // Inputs are the input types that are read straight from JSON, for graphqlexec.Config.Inputs. Heartbeats are most of what a
 // server does, and gqlgen's way over maps takes ten times as long.
 func Inputs() map[string]func(*jsonwalk.Walker) any {
+	shapes := newHeartbeatShapes()
+	readers := sync.Pool{New: func() any { return &heartbeatReader{shapes: shapes} }}
 	return map[string]func(*jsonwalk.Walker) any{
-		"HeartbeatInput": func(w *jsonwalk.Walker) any { return readHeartbeat(w) },
+		"HeartbeatInput": func(w *jsonwalk.Walker) any {
+			r := readers.Get().(*heartbeatReader)
+			hb := r.read(w)
+			readers.Put(r)
+			return hb
+		},
 	}
 }
 
-// HeartbeatInput is the argument of the heartbeat mutations.
-type HeartbeatInput struct{ registry.Heartbeat }
+// HeartbeatInput is the argument of the heartbeat mutations. A variable that stands for several is one heartbeat: it is immutable.
+type HeartbeatInput struct{ *registry.Heartbeat }
 
 // UnmarshalGQL takes what the function of Inputs has read of a variable, or the map that gqlgen makes of a literal.
 func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 	switch v := v.(type) {
 	case *registry.Heartbeat:
-		in.Heartbeat = *v
-		// The registry takes heartbeats over, and the same variable may stand for several.
-		in.Devices, in.Workers = slices.Clone(v.Devices), slices.Clone(v.Workers)
+		in.Heartbeat = v
 		return nil
 	case map[string]any:
 		fillLists(v)
@@ -41,7 +46,7 @@ func (in *HeartbeatInput) UnmarshalGQL(v any) error {
 			return err
 		}
 		w := jsonwalk.New(text)
-		in.Heartbeat = *readHeartbeat(&w)
+		in.Heartbeat = (&heartbeatReader{shapes: newHeartbeatShapes()}).read(&w)
 		return w.End()
 	default:
 		return errors.New("must be an object of type HeartbeatInput")
@@ -66,144 +71,45 @@ func fillLists(object map[string]any) {
 // MarshalGQL is there for gqlgen only, which takes a type for one that reads itself when it writes itself, too.
 func (in *HeartbeatInput) MarshalGQL(w io.Writer) { _, _ = io.WriteString(w, "null") }
 
-// heartbeatReader reads a HeartbeatInput and what is in it, as strictly as the schema has it.
+// heartbeatReader reads one HeartbeatInput after the other, as strictly as the schema has it. What it keeps from one to the next spares
+// memory and nothing else.
 type heartbeatReader struct {
 	*jsonwalk.Walker
-	names [4]string // that came last
-	next  int       // which of them is the next to go
+	shapes  *heartbeatShapes
+	names   names
+	workers []registry.WorkerReport // room for those of one heartbeat, until it is known how many there are
+	devices []registry.Device
 }
 
-func readHeartbeat(w *jsonwalk.Walker) *registry.Heartbeat {
-	r, hb := &heartbeatReader{Walker: w}, &registry.Heartbeat{}
-	r.Object([]string{"hive", "workers", "devices?", "sentAt?", "incarnation?", "sequence?"}, func(name string) {
-		switch name {
-		case "hive":
-			hb.Hive = r.hive()
-		case "workers":
-			hb.Workers = make([]registry.WorkerReport, 0, 8)
-			r.list(func() { hb.Workers = append(hb.Workers, r.worker()) })
-		case "devices":
-			if !r.Null() {
-				hb.Devices = make([]registry.Device, 0, 4) // nil would be "unchanged"
-				r.list(func() { hb.Devices = append(hb.Devices, r.device()) })
-			}
-		case "sentAt":
-			hb.SentAt = r.optTime()
-		case "incarnation":
-			hb.Incarnation = r.optText()
-		case "sequence":
-			hb.Sequence = r.optInt()
-		}
-	})
+func (r *heartbeatReader) read(w *jsonwalk.Walker) *registry.Heartbeat {
+	r.Walker = w
+	hb := &registry.Heartbeat{}
+	r.shapes.heartbeat.Read(w, r, hb)
+	r.Walker = nil
 	return hb
 }
 
-func (r *heartbeatReader) hive() registry.HiveReport {
-	h := registry.HiveReport{OperationalStatus: registry.Ready, HealthStatus: registry.Healthy}
-	r.Object([]string{"id", "hostname", "port", "version?", "operationalStatus?", "healthStatus?", "healthReason?"}, func(name string) {
-		switch name {
-		case "id":
-			h.ID = r.id()
-		case "hostname":
-			h.Hostname = r.text()
-		case "port":
-			h.Port = r.int()
-		case "version":
-			h.Version = r.text()
-		case "operationalStatus":
-			h.OperationalStatus = enum(r, registry.Ready, registry.Starting, registry.Busy, registry.Stopping, registry.Stopped)
-		case "healthStatus":
-			h.HealthStatus = enum(r, registry.Healthy, registry.Degraded, registry.Unhealthy)
-		case "healthReason":
-			h.HealthReason = registry.OptString(r.optText())
-		}
-	})
-	return h
-}
-
-func (r *heartbeatReader) device() registry.Device {
-	var d registry.Device
-	r.Object([]string{
-		"id", "name", "kind", "memoryTotalMb?", "memoryUsedMb?", "utilizationPercent?", "temperatureCelsius?", "powerWatts?", "computeCapability?",
-	}, func(name string) {
-		switch name {
-		case "id":
-			d.ID = r.id()
-		case "name":
-			d.Name = r.text()
-		case "kind":
-			d.Kind = enum(r, registry.GPU, registry.CPU)
-		case "memoryTotalMb":
-			d.MemoryTotalMB = r.optInt()
-		case "memoryUsedMb":
-			d.MemoryUsedMB = r.optInt()
-		case "utilizationPercent":
-			d.UtilizationPercent = r.optFloat()
-		case "temperatureCelsius":
-			d.TemperatureCelsius = r.optFloat()
-		case "powerWatts":
-			d.PowerWatts = r.optFloat()
-		case "computeCapability":
-			d.ComputeCapability = registry.OptString(r.optText())
-		}
-	})
-	return d
-}
-
-func (r *heartbeatReader) worker() registry.WorkerReport {
-	var w registry.WorkerReport
-	r.Object([]string{
-		"group", "instance", "pid?", "model?", "endpoint?", "gpuUtilizationPercent?", "vramUsedMb?", "vramTotalMb?", "cpuPercent?", "rssMb?",
-		"ioReadMbPerSecond?", "ioWriteMbPerSecond?", "uptimeSeconds?", "requestsRunning?", "requestsQueued?",
-	}, func(name string) {
-		switch name {
-		case "group":
-			w.Group = r.name()
-		case "instance":
-			w.Instance = r.text()
-		case "pid":
-			w.PID = r.optInt()
-		case "model":
-			if !r.Null() {
-				w.Model = registry.OptString(r.name())
-			}
-		case "endpoint":
-			w.Endpoint = registry.OptString(r.optText())
-		case "gpuUtilizationPercent":
-			w.GPUUtilizationPercent = r.optFloat()
-		case "vramUsedMb":
-			w.VRAMUsedMB = r.optInt()
-		case "vramTotalMb":
-			w.VRAMTotalMB = r.optInt()
-		case "cpuPercent":
-			w.CPUPercent = r.optFloat()
-		case "rssMb":
-			w.RSSMB = r.optInt()
-		case "ioReadMbPerSecond":
-			w.IOReadMBPerSecond = r.optFloat()
-		case "ioWriteMbPerSecond":
-			w.IOWriteMBPerSecond = r.optFloat()
-		case "uptimeSeconds":
-			w.UptimeSeconds = r.optInt()
-		case "requestsRunning":
-			w.RequestsRunning = r.optInt()
-		case "requestsQueued":
-			w.RequestsQueued = r.optInt()
-		}
-	})
-	return w
-}
-
-// list reads a list by element. A value that is no list stands for the list of it, as the specification has it.
-func (r *heartbeatReader) list(element func()) {
+// readList reads a list of objects into a room for it, and returns a copy of just its size. A value that is no list stands for the list of
+// it, as the specification has it.
+func readList[E any](r *heartbeatReader, room *[]E, shape *jsonwalk.Shape[*heartbeatReader, E]) []E {
+	list := (*room)[:0]
+	read := func() {
+		var zero E
+		list = append(list, zero)
+		shape.Read(r.Walker, r, &list[len(list)-1])
+	}
 	switch r.Next() {
 	case '[':
-		r.Array(func(int) { element() })
+		r.Array(func(int) { read() })
 	case '{':
-		element()
+		read()
 	default:
 		r.Refuse(r.Raw(), "a list")
 	}
+	*room = list
+	exact := make([]E, len(list))
+	copy(exact, list)
+	return exact
 }
 
 // text reads a string.
@@ -215,21 +121,20 @@ func (r *heartbeatReader) text() string {
 	return string(r.Text())
 }
 
-// name reads a string that is probably one of those before it, and then shares its memory.
+// name reads a string that has probably been read before, and then shares its memory.
 func (r *heartbeatReader) name() string {
 	if r.Next() != '"' {
 		return r.text() // which says what is wrong
 	}
-	text := r.Text()
-	for _, name := range r.names {
-		if name == string(text) {
-			return name
-		}
+	return r.names.of(r.Text())
+}
+
+// optName reads such a string or null; null gives "".
+func (r *heartbeatReader) optName() string {
+	if r.Null() {
+		return ""
 	}
-	name := string(text)
-	r.names[r.next] = name
-	r.next = (r.next + 1) % len(r.names)
-	return name
+	return r.name()
 }
 
 // optText reads a string or null; null gives "".
@@ -254,7 +159,7 @@ func (r *heartbeatReader) id() string {
 
 // int reads an integer of 32 bits. 3.0 and 3e2 are integers, as the specification allows.
 func (r *heartbeatReader) int() int32 {
-	if n, ok := r.PlainInt(); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+	if n, ok := r.PlainInt(); ok && n == int64(int32(n)) {
 		return int32(n)
 	} else if ok {
 		r.Refuse(strconv.AppendInt(nil, n, 10), "an integer of 32 bits")
@@ -290,11 +195,11 @@ func (r *heartbeatReader) optInt() registry.OptInt {
 
 // optFloat reads a number, or null as unknown.
 func (r *heartbeatReader) optFloat() registry.OptFloat {
-	if r.Null() {
-		return registry.OptFloat{}
-	}
 	if v, ok := r.PlainDecimal(); ok {
 		return registry.Float(v)
+	}
+	if r.Null() {
+		return registry.OptFloat{}
 	}
 	token := r.Raw()
 	v, err := strconv.ParseFloat(string(token), 64)
@@ -310,7 +215,7 @@ func (r *heartbeatReader) optTime() time.Time {
 		return time.Time{}
 	}
 	token := r.Raw()
-	t, err := time.Parse(time.RFC3339Nano, textOf(token))
+	t, err := time.Parse(time.RFC3339Nano, string(textOf(token)))
 	if err != nil {
 		r.Refuse(token, "a time as RFC 3339, e.g. 2026-01-31T12:00:00Z")
 	}
@@ -320,19 +225,22 @@ func (r *heartbeatReader) optTime() time.Time {
 // enum reads the name of one of the values.
 func enum[T fmt.Stringer](r *heartbeatReader, values ...T) T {
 	token := r.Raw()
-	name, names := textOf(token), make([]string, len(values))
-	for i, v := range values {
-		names[i] = v.String()
-		if names[i] == name {
+	name := textOf(token)
+	for _, v := range values {
+		if v.String() == string(name) {
 			return v
 		}
+	}
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = v.String()
 	}
 	r.Refuse(token, strings.Join(names, ", "))
 	return values[0]
 }
 
-// textOf returns the string that a value is; "" when it is none.
-func textOf(token []byte) string {
+// textOf returns the string that a value is; nil when it is none.
+func textOf(token []byte) []byte {
 	w := jsonwalk.New(token)
-	return string(w.Text())
+	return w.Text()
 }

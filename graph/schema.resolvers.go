@@ -16,7 +16,7 @@ import (
 )
 
 func (r *mutationResolver) Heartbeat(ctx context.Context, input HeartbeatInput) (*registry.Terms, error) {
-	terms, err := r.Registry.Apply(&input.Heartbeat)
+	terms, err := r.Registry.Apply(input.Heartbeat)
 	if err != nil {
 		return nil, err
 	}
@@ -27,12 +27,12 @@ func (r *mutationResolver) Heartbeats(ctx context.Context, inputs []*HeartbeatIn
 	if err := checkRange("inputs", len(inputs), 0, MaxHeartbeats); err != nil {
 		return nil, err
 	}
-	all := make([]*registry.Terms, len(inputs))
+	all, each := make([]registry.Terms, len(inputs)), make([]*registry.Terms, len(inputs))
 	for i, input := range inputs {
-		terms, _ := r.Registry.Apply(&input.Heartbeat) // what is wrong with an item is among its warnings
-		all[i] = &terms
+		all[i], _ = r.Registry.Apply(input.Heartbeat) // what is wrong with an item is among its warnings
+		each[i] = &all[i]
 	}
-	return all, nil
+	return each, nil
 }
 
 func (r *mutationResolver) RemoveHive(ctx context.Context, id string) (bool, error) {

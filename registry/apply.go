@@ -13,8 +13,11 @@ const conflictWarned = 10 * time.Second
 // Apply takes in a heartbeat: the hive and all its workers in one step and one revision. It is the only door by which anything
 // about a hive gets in. A heartbeat that is not accepted changes nothing; with Invalid comes an *InvalidError.
 //
-// Apply takes over the heartbeat, which must not be used afterwards. Its cost does not depend on the size of the fleet.
-func (reg *TelemetryRegistry) Apply(hb *Heartbeat) (Terms, error) {
+// Apply does not change the heartbeat, but the registry may keep parts of it, so nobody else may change it afterwards either. To apply
+// it again, or to apply one heartbeat from several goroutines, is fine. The cost does not depend on the size of the fleet.
+func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
+	beat := *reported // for check to mend
+	hb := &beat
 	now := hb.ReceivedAt
 	if now.IsZero() {
 		now = time.Now()
@@ -161,6 +164,9 @@ func newHive(old *Hive, hb *Heartbeat, now time.Time, cadence time.Duration) *Hi
 		}
 		if hive.Version == old.Version {
 			hive.Version = old.Version
+		}
+		if hive.Health == old.Health {
+			hive.Health = old.Health
 		}
 	}
 	if hive.Devices == nil {

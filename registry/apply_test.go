@@ -2,11 +2,13 @@ package registry
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -205,7 +207,8 @@ func (r *rawHeartbeat) heartbeat() *Heartbeat {
 	return hb
 }
 
-// FuzzApply sends two arbitrary heartbeats after a good one: nothing panics, what is refused changes nothing, and what is taken holds.
+// FuzzApply sends two arbitrary heartbeats after a good one: nothing panics, no heartbeat is changed, what is refused changes nothing, and what
+// is taken holds.
 func FuzzApply(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 20 {
@@ -224,8 +227,12 @@ func FuzzApply(f *testing.F) {
 		c := newRegistryCopy()
 		for _, data := range [][]byte{first, second} {
 			before, events := reg.Snapshot(), reg.Events().Last()
-			terms, err := reg.Apply((&rawHeartbeat{data}).heartbeat())
+			hb, same := (&rawHeartbeat{data}).heartbeat(), (&rawHeartbeat{data}).heartbeat()
+			terms, err := reg.Apply(hb)
 			after := reg.Snapshot()
+			if got, want := fmt.Sprintf("%#v", hb), fmt.Sprintf("%#v", same); got != want {
+				t.Fatalf("Apply made of the heartbeat\n%s\nthis one:\n%s", want, got)
+			}
 			if (err != nil) != (terms.Outcome == Invalid) || len(terms.Warnings) > MaxWarnings || terms.Revision != after.Revision {
 				t.Fatalf("%+v, %v", terms, err)
 			}
@@ -291,6 +298,35 @@ func checkSound(t *testing.T, snap *Snapshot) {
 	if fleet.Workers.Total != workers || fleet.Workers.Idle != idle || fleet.LargestFreeVRAMMB != free || fleet.VRAMUsedMB < 0 {
 		t.Errorf("fleet %+v: %d workers, %d idle, %d free", fleet, workers, idle, free)
 	}
+}
+
+// TestOneHeartbeatIsAppliedByMany at once, and means the same to each, although there is much to mend in it.
+func TestOneHeartbeatIsAppliedByMany(t *testing.T) {
+	hb := fullHeartbeat()
+	hb.Sequence = OptInt{}
+	hb.Hive.HealthReason = "hot\a"
+	hb.Devices[0].UtilizationPercent = Float(105)
+	hb.Devices[0].PowerWatts = Float(-1)
+	hb.Workers[0].GPUUtilizationPercent = Float(math.Copysign(0, -1))
+	hb.Workers[0].VRAMUsedMB = Int(-1)
+	reg := New(Config{})
+	want, err := New(Config{}).Apply(hb)
+	if err != nil || len(want.Warnings) != 4 {
+		t.Fatal(want, err)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if got, err := reg.Apply(hb); err != nil || !slices.Equal(got.Warnings, want.Warnings) {
+				t.Errorf("%v, %v, want %v", got, err, want)
+			}
+			h := reg.Snapshot().Hive(hb.Hive.ID)
+			if h.Health.Reason != "hot" || h.Devices[0].UtilizationPercent != Float(100) || h.Devices[0].PowerWatts != (OptFloat{}) || h.Workers[0].VRAMUsedMB != (OptInt{}) {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Readers and writers at once: what a reader sees of one hive is of one heartbeat.

@@ -80,6 +80,34 @@ func BenchmarkApplyUpheaval(b *testing.B) {
 	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) { applyAll(b, reg, hives, benchUpheaval) })
 }
 
+// BenchmarkApplyNew takes in the first heartbeats of hives that come among those of a fleet. They are removed again, so that it stays as large.
+func BenchmarkApplyNew(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		r := rand.New(rand.NewPCG(5, 6))
+		const prepared = 16
+		b.ReportAllocs()
+		for done := 0; done < b.N; done += prepared {
+			b.StopTimer()
+			beats := make([]*Heartbeat, prepared)
+			for i := range beats {
+				beats[i] = benchHeartbeat(r, r.IntN(hives))
+				beats[i].Hive.ID += "-" + strconv.Itoa(i)
+			}
+			b.StartTimer()
+			for _, hb := range beats {
+				if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
+					b.Fatal(terms)
+				}
+			}
+			b.StopTimer()
+			for _, hb := range beats {
+				reg.Remove(hb.Hive.ID)
+			}
+			b.StartTimer()
+		}
+	})
+}
+
 func applyAll(b *testing.B, reg *TelemetryRegistry, hives int, beat func(*rand.Rand, int) *Heartbeat) {
 	b.Helper()
 	r := rand.New(rand.NewPCG(3, 4))

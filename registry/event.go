@@ -46,29 +46,34 @@ type Event struct {
 // eventsOf tells what an accepted heartbeat brought about. Either record may have no predecessor, but not both.
 func eventsOf(old, hive *Hive) []Event {
 	var events []Event
-	tell := func(kind EventKind, workerID, format string, args ...any) {
-		events = append(events, Event{Kind: kind, WorkerID: OptString(workerID), Message: fmt.Sprintf(format, args...)})
+	tell := func(kind EventKind, worker *Worker, message string) {
+		e := Event{Kind: kind, Message: message}
+		if worker != nil {
+			e.WorkerID = OptString(worker.ID)
+		}
+		events = append(events, e)
 	}
 	if old == nil {
-		tell(HiveJoined, "", "%s joined with %s.", hiveItem{hive}.Info(), counted(len(hive.Workers), "worker"))
+		events = make([]Event, 0, 1+len(hive.Workers))
+		tell(HiveJoined, nil, hiveItem{hive}.Info()+" joined with "+counted(len(hive.Workers), "worker")+".")
 	} else {
 		if old.Liveness != Online {
-			tell(HiveReturned, "", "%s is back after %s of silence.", hive.ID, hive.LastSeenAt.Sub(old.LastSeenAt).Round(100*time.Millisecond))
+			tell(HiveReturned, nil, fmt.Sprintf("%s is back after %s of silence.", hive.ID, hive.LastSeenAt.Sub(old.LastSeenAt).Round(100*time.Millisecond)))
 		}
 		if old.Health != hive.Health {
-			tell(HiveHealthChanged, "", "%s is %s%s.", hive.ID, hive.Health.Status, because(hive.Health.Reason))
+			tell(HiveHealthChanged, nil, hive.ID+" is "+hive.Health.Status.String()+because(hive.Health.Reason)+".")
 		}
 	}
 	EachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
 		switch {
 		case was == nil:
-			tell(WorkerStarted, is.ID, "%s started%s.", is.ID, serving(is.Model))
+			tell(WorkerStarted, is, is.ID+" started"+serving(is.Model)+".")
 		case is == nil:
-			tell(WorkerStopped, was.ID, "%s stopped.", was.ID)
+			tell(WorkerStopped, was, was.ID+" stopped.")
 		case was.PID != is.PID && was.PID.Known && is.PID.Known:
-			tell(WorkerRestarted, is.ID, "%s was restarted%s.", is.ID, serving(is.Model))
+			tell(WorkerRestarted, is, is.ID+" was restarted"+serving(is.Model)+".")
 		case was.Model != is.Model && is.Model != "":
-			tell(WorkerModelChanged, is.ID, "%s now serves %s.", is.ID, is.Model)
+			tell(WorkerModelChanged, is, is.ID+" now serves "+string(is.Model)+".")
 		}
 	})
 	return events

@@ -2,7 +2,7 @@ package registry
 
 import "time"
 
-// Heartbeat is one report of a hive and all its workers. Apply takes it over: it must not be changed afterwards.
+// Heartbeat is one report of a hive and all its workers. From Apply on it is immutable: neither Apply nor anybody else may change it.
 type Heartbeat struct {
 	Hive        HiveReport
 	SentAt      time.Time // the sender's clock; zero: not told

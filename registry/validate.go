@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -40,8 +41,8 @@ type checker struct {
 	warnings []string
 }
 
-// check refuses what cannot be taken in, and mends figures in place. Unless the profiles of its workers are known, and so valid, it
-// returns in which order the workers are sorted.
+// check refuses what cannot be taken in, and mends the rest: figures in copies of their lists, since the lists are the sender's. Unless the
+// profiles of its workers are known, and so valid, it returns in which order the workers are sorted.
 func check(hb *Heartbeat, maxWorkers int, profilesKnown bool) (order []int32, warnings []string, err *InvalidError) {
 	c := &checker{}
 	c.hive(&hb.Hive)
@@ -63,19 +64,36 @@ func check(hb *Heartbeat, maxWorkers int, profilesKnown bool) (order []int32, wa
 		}
 		c.device(hb.Devices, i)
 	}
-	for i := range hb.Workers {
+	for i := 0; i < len(hb.Workers) && !profilesKnown; i++ {
 		if c.err != nil {
 			return nil, nil, c.err
 		}
-		if !profilesKnown {
-			c.profile(hb.Workers, i)
-		}
-		c.telemetry(&hb.Workers[i].Telemetry, i)
+		c.profile(hb.Workers, i)
 	}
 	if !profilesKnown && c.err == nil {
 		order = c.unique(hb.Workers)
 	}
-	return order, c.warnings, c.err
+	if c.err != nil {
+		return nil, nil, c.err
+	}
+	hb.Devices = mended(hb.Devices, (*Device).isPlausible, c.deviceFigures)
+	hb.Workers = mended(hb.Workers, (*WorkerReport).isPlausible, c.telemetry)
+	return order, c.warnings, nil
+}
+
+// mended returns a list of which every element is plausible: the list itself, or one in which each of those that are not was mended.
+func mended[E any](list []E, isPlausible func(*E) bool, mend func(e *E, i int)) []E {
+	copied := false
+	for i := range list {
+		if isPlausible(&list[i]) {
+			continue
+		}
+		if !copied {
+			list, copied = slices.Clone(list), true
+		}
+		mend(&list[i], i)
+	}
+	return list
 }
 
 // Check returns the *InvalidError for which Apply would refuse a heartbeat with this report; nil when there is none.
@@ -146,6 +164,11 @@ func (c *checker) device(all []Device, i int) {
 			c.refuse(at("id"), "%s is already the id of devices[%d]; ids must be unique", quote(d.ID), j)
 		}
 	}
+}
+
+// deviceFigures mends the figures of device number i.
+func (c *checker) deviceFigures(d *Device, i int) {
+	at := func(field string) string { return fmt.Sprintf("devices[%d].%s", i, field) }
 	c.int(at, "memoryTotalMb", &d.MemoryTotalMB, maxMemoryMB)
 	c.int(at, "memoryUsedMb", &d.MemoryUsedMB, maxMemoryMB)
 	c.percent(at, "utilizationPercent", &d.UtilizationPercent)
@@ -170,22 +193,28 @@ func (c *checker) profile(all []WorkerReport, i int) {
 	}
 }
 
+// isPlausible reports whether there is nothing to mend. What is unknown is 0 and so plausible, and NaN is not.
+func (d *Device) isPlausible() bool {
+	return d.UtilizationPercent.Value >= 0 && d.UtilizationPercent.Value <= 100 && !math.Signbit(d.UtilizationPercent.Value) &&
+		d.TemperatureCelsius.Value >= -maxCelsius && d.TemperatureCelsius.Value <= maxCelsius &&
+		d.PowerWatts.Value >= 0 && d.PowerWatts.Value <= maxWatts &&
+		// A negative number is a large one without its sign.
+		uint32(d.MemoryTotalMB.Value) <= maxMemoryMB && uint32(d.MemoryUsedMB.Value) <= maxMemoryMB
+}
+
 // telemetry mends the figures of worker number i.
-func (c *checker) telemetry(t *Telemetry, i int) {
-	if t.isPlausible() {
-		return
-	}
+func (c *checker) telemetry(r *WorkerReport, i int) {
 	at := func(field string) string { return fmt.Sprintf("workers[%d].%s", i, field) }
-	c.percent(at, "gpuUtilizationPercent", &t.GPUUtilizationPercent)
-	c.int(at, "vramUsedMb", &t.VRAMUsedMB, maxMemoryMB)
-	c.int(at, "vramTotalMb", &t.VRAMTotalMB, maxMemoryMB)
-	c.float(at, "cpuPercent", &t.CPUPercent, 0, maxPercentOfOneCore)
-	c.int(at, "rssMb", &t.RSSMB, maxMemoryMB)
-	c.float(at, "ioReadMbPerSecond", &t.IOReadMBPerSecond, 0, maxMBPerSecond)
-	c.float(at, "ioWriteMbPerSecond", &t.IOWriteMBPerSecond, 0, maxMBPerSecond)
-	c.int(at, "uptimeSeconds", &t.UptimeSeconds, maxUptimeSeconds)
-	c.int(at, "requestsRunning", &t.RequestsRunning, maxRequests)
-	c.int(at, "requestsQueued", &t.RequestsQueued, maxRequests)
+	c.percent(at, "gpuUtilizationPercent", &r.GPUUtilizationPercent)
+	c.int(at, "vramUsedMb", &r.VRAMUsedMB, maxMemoryMB)
+	c.int(at, "vramTotalMb", &r.VRAMTotalMB, maxMemoryMB)
+	c.float(at, "cpuPercent", &r.CPUPercent, 0, maxPercentOfOneCore)
+	c.int(at, "rssMb", &r.RSSMB, maxMemoryMB)
+	c.float(at, "ioReadMbPerSecond", &r.IOReadMBPerSecond, 0, maxMBPerSecond)
+	c.float(at, "ioWriteMbPerSecond", &r.IOWriteMBPerSecond, 0, maxMBPerSecond)
+	c.int(at, "uptimeSeconds", &r.UptimeSeconds, maxUptimeSeconds)
+	c.int(at, "requestsRunning", &r.RequestsRunning, maxRequests)
+	c.int(at, "requestsQueued", &r.RequestsQueued, maxRequests)
 }
 
 // isPlausible reports whether there is nothing to mend. It only spares the work of looking at each figure by its name: what is unknown

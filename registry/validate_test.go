@@ -308,6 +308,9 @@ func TestEndpoints(t *testing.T) {
 	f("http://localhost:8080", "127.0.0.1", "http://localhost:8080")
 	f("http://localhost.example:8080", "gpu-1", "http://localhost.example:8080")
 	f("http://host/?next=127.0.0.1", "gpu-1", "http://host/?next=127.0.0.1")
+	f("http://localhost/v1", "fd00::1", "http://[fd00::1]/v1") // once without the brackets
+	f("http://localhost:8080/a%20b?c=%zz", "gpu-1", "http://gpu-1:8080/a%20b?c=%zz")
+	f("http://[fe80::1]:8080", "gpu-1", "http://[fe80::1]:8080")
 	f("", "gpu-1", "")
 }
 

@@ -2,9 +2,7 @@ package registry
 
 import (
 	"cmp"
-	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -97,22 +95,25 @@ func (w *Worker) settleTelemetry(was *Worker, now time.Time) {
 	}
 }
 
-// endpointOf returns where a scheduler reaches a worker. A loopback address is of use only on the hive itself, and one of all
-// interfaces nowhere, so the hive's hostname takes its host's place.
+// endpointOf returns where a scheduler reaches a worker, by an endpoint that was found valid. A loopback address is of use only on the hive
+// itself, and one of all interfaces nowhere, so the hive's hostname takes its host's place.
 func endpointOf(reported, hostname string) OptString {
-	if reported == "" {
-		return ""
+	scheme, address, _ := strings.Cut(reported, "://")
+	authority, path := address, ""
+	if i := strings.IndexAny(address, "/?#"); i >= 0 {
+		authority, path = address[:i], address[i:]
 	}
-	u, err := url.Parse(reported)
-	if err != nil || !isLocal(u.Hostname()) || isLocal(hostname) {
+	host, port := authority, ""
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		host, port = authority[:i], authority[i:]
+	}
+	if !isLocal(strings.Trim(host, "[]")) || isLocal(hostname) {
 		return OptString(reported)
 	}
-	if u.Port() == "" {
-		u.Host = hostname
-	} else {
-		u.Host = net.JoinHostPort(hostname, u.Port())
+	if strings.Contains(hostname, ":") {
+		hostname = "[" + hostname + "]"
 	}
-	return OptString(u.String())
+	return OptString(scheme + "://" + hostname + port + path)
 }
 
 func isLocal(host string) bool {

@@ -112,18 +112,63 @@ func FuzzPlainNumbers(f *testing.F) {
 	})
 }
 
-// pair is what the tests below read: {"a": number, "b": [text], "c": number or nothing}.
-func pair(text string, skipUnknown bool) error {
+// pair is what the tests below read: {"a": number, "b": [text], "c": number or nothing}. It returns what was read, and the error.
+func pair(text string, skipUnknown bool) (read string, err error) {
 	w := jsonwalk.New([]byte(text))
 	w.SkipUnknown = skipUnknown
 	w.Object([]string{"a", "b", "c?"}, func(name string) {
 		if name == "b" {
-			w.Array(func(int) { w.Text() })
-		} else if raw := w.Raw(); len(raw) > 0 && (raw[0] < '0' || raw[0] > '9') {
-			w.Refuse(raw, "a number")
+			read += "b" + texts(&w)
+		} else {
+			read += name + number(&w)
 		}
 	})
-	return w.End()
+	return read, w.End()
+}
+
+// pairByShape is pair, by a shape.
+func pairByShape(text string, skipUnknown bool) (read string, err error) {
+	w := jsonwalk.New([]byte(text))
+	w.SkipUnknown = skipUnknown
+	field := jsonwalk.NewField[*jsonwalk.Walker, string]
+	jsonwalk.NewShape(
+		field("a", func(w *jsonwalk.Walker, to *string) { *to += "a" + number(w) }),
+		field("b", func(w *jsonwalk.Walker, to *string) { *to += "b" + texts(w) }),
+		field("c?", func(w *jsonwalk.Walker, to *string) { *to += "c" + number(w) }),
+	).Read(&w, &w, &read)
+	return read, w.End()
+}
+
+func number(w *jsonwalk.Walker) string {
+	raw := w.Raw()
+	if len(raw) > 0 && (raw[0] < '0' || raw[0] > '9') {
+		w.Refuse(raw, "a number")
+	}
+	return string(raw)
+}
+
+func texts(w *jsonwalk.Walker) (all string) {
+	w.Array(func(int) { all += string(w.Text()) + "," })
+	return all
+}
+
+// FuzzShape compares how an object is read by its shape with how it is read by its fields.
+func FuzzShape(f *testing.F) {
+	for _, s := range []string{
+		`{"a":1,"b":["x"],"c":2}`, `{"a":1,"b":[]}`, `{"b":["x","y"],"a":1}`, `{"c":1,"a":2,"b":[]}`, `{ "a" : 1 , "b":[ ] }`, `{"a":1 ,"b":[]}`, `{"a":1, "b":[]}`,
+		`{,"a":1,"b":[]}`, `{"a":1,,"b":[]}`, `{"a":1,"b":[],}`, `{"a":1"b":[]}`, `{"a":1,"b":[]`, `{"a":1,"b":[],"c"`, `{"a":1,"b":[],"c":`, `{"a":1,"a":1,"b":[]}`,
+		`{"a":1,"x":{},"b":[]}`, `{"\u0061":1,"b":[]}`, `{}`, `{`, `[]`, ``, `{"a":1}`, `{"a":"x","b":[]}`, `{"a":1,"b":[1]}`,
+	} {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, skipUnknown bool) {
+		want, wantErr := pair(text, skipUnknown)
+		got, err := pairByShape(text, skipUnknown)
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || err == nil && got != want {
+			t.Errorf("%s\nby shape  %q, %v\nby fields %q, %v", text, got, err, want, wantErr)
+		}
+	})
 }
 
 func TestErrorsNameThePathTheValueAndWhatIsAllowed(t *testing.T) {
@@ -144,11 +189,11 @@ func TestErrorsNameThePathTheValueAndWhatIsAllowed(t *testing.T) {
 		`{"a":1,"b":[]} x`:               `not JSON: something follows the value at byte 15`,
 		`{"a":"` + strings.Repeat("é", 100) + `\u001b"}`: `a: "` + strings.Repeat(`\u00e9`, 24) + `"… must be a number`,
 	} {
-		if got := fmt.Sprint(pair(text, false)); got != want {
-			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		if _, err := pair(text, false); fmt.Sprint(err) != want {
+			t.Errorf("%s\n got %v\nwant %s", text, err, want)
 		}
 	}
-	if err := pair(`{"a":1,"x":{"a":[]},"b":[]}`, true); err != nil {
+	if _, err := pair(`{"a":1,"x":{"a":[]},"b":[]}`, true); err != nil {
 		t.Errorf("an unknown field: %v", err)
 	}
 }
