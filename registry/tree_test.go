@@ -2,9 +2,12 @@ package registry
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"pgregory.net/rapid"
 )
@@ -229,6 +232,27 @@ func TestTreeEmptiedIsTheZeroTree(t *testing.T) {
 	if tr != (tree[span, span]{}) {
 		t.Error("an emptied tree holds nodes")
 	}
+}
+
+// TestTreeLetsGoOfWhatItReplaced although places remember where things were: a fleet of 100,000 workers once kept five times its own size.
+func TestTreeLetsGoOfWhatItReplaced(t *testing.T) {
+	var w treeWriter[span, span]
+	places := make([]place[span, span], 1000)
+	var old []weak.Pointer[treeNode[span, span]]
+	for i := range places {
+		w.put(fmt.Sprint((i*7)%len(places)), span{total: i}, &places[i])
+		old = append(old, weak.Make(w.state().root))
+	}
+	for i := range places {
+		w.remove(fmt.Sprint((i * 3) % len(places)))
+	}
+	runtime.GC()
+	for i, root := range old {
+		if root.Value() != nil {
+			t.Fatalf("the tree of %d values is still there", i+1)
+		}
+	}
+	runtime.KeepAlive(places)
 }
 
 func TestTreeFilledInOrderHasFullNodes(t *testing.T) {

@@ -76,7 +76,6 @@ func (w *treeWriter[V, A]) remove(key string) {
 		return
 	}
 	n := leaf.node
-	leaf.node = nil
 	if n.keys.len() == 1 { // nodes are not merged until they are empty: fleets grow back
 		w.splice(leaf)
 		return
@@ -108,7 +107,6 @@ func (w *treeWriter[V, A]) own(s *stem[V, A]) *treeNode[V, A] {
 // insert puts a new key into a leaf.
 func (w *treeWriter[V, A]) insert(leaf *stem[V, A], at int, key string, value V) place[V, A] {
 	n := leaf.node
-	leaf.node = nil // places in it are others from here on
 	keys, vals := insert(n.keys.all, at, key), insert(n.values(), at, value)
 	if len(keys) <= maxFill {
 		s := &stem[V, A]{node: newLeaf[V, A](keys, vals, w.now)}
@@ -125,21 +123,23 @@ func (w *treeWriter[V, A]) insert(leaf *stem[V, A], at int, key string, value V)
 	return place[V, A]{right, at - half}
 }
 
-// splice puts others where a stem was, and makes anew what stands above.
+// splice puts others where a stem was, and makes anew what stands above. The stem is emptied: places may refer to it for as long as nobody
+// uses them, and what it knew would keep alive all the tree that was.
 func (w *treeWriter[V, A]) splice(s *stem[V, A], others ...*stem[V, A]) {
-	p := s.parent
+	p, at := s.parent, s.at
+	*s = stem[V, A]{}
 	if p == nil {
 		w.plant(others)
 		return
 	}
-	kids := slices.Concat(p.kids[:s.at], others, p.kids[s.at+1:])
+	kids := slices.Concat(p.kids[:at], others, p.kids[at+1:])
 	switch {
 	case len(kids) == 0:
 		w.splice(p)
 	case len(kids) <= maxFill:
 		w.splice(p, w.inner(kids))
 	default:
-		half := splitAt(len(kids), s.at+1)
+		half := splitAt(len(kids), at+1)
 		w.splice(p, w.inner(kids[:half:half]), w.inner(kids[half:]))
 	}
 }
