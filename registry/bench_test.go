@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -154,6 +155,39 @@ func BenchmarkFirstIdle(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkMemory reports what a fleet takes whose hives came in no order and have been heard three times: bytes and objects for each
+// worker, and how long a collection of garbage takes.
+func BenchmarkMemory(b *testing.B) {
+	for _, workers := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			hives := workers / workersPerHive
+			for range b.N {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				reg := New(Config{ChangeLog: 1}) // the log is as large in any fleet
+				r := rand.New(rand.NewPCG(1, 2))
+				for range 3 {
+					for _, i := range r.Perm(hives) {
+						if _, err := reg.Apply(benchHeartbeat(r, i)); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+				runtime.GC()
+				start := time.Now()
+				runtime.GC()
+				b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms/GC")
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(workers), "B/worker")
+				b.ReportMetric(float64(after.HeapObjects-before.HeapObjects)/float64(workers), "objects/worker")
+				runtime.KeepAlive(reg)
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // BenchmarkFleet sums up the fleet.

@@ -109,7 +109,7 @@ func workersOf(h *Hive) []*Worker {
 
 // EachPair calls visit for every worker of either list, both sorted by group and instance; the one that is missing is nil.
 func EachPair(old, now []*Worker, visit func(was, is *Worker)) {
-	if len(old) == len(now) && len(now) > 0 && old[0].WorkerProfile == now[0].WorkerProfile { // profiles come by the roster
+	if sameRoster(old, now) {
 		for i := range now {
 			visit(old[i], now[i])
 		}
@@ -137,4 +137,9 @@ func EachPair(old, now []*Worker, visit func(was, is *Worker)) {
 			}
 		}
 	}
+}
+
+// sameRoster reports whether two records of a hive have the same workers, with the same profiles, which come all together.
+func sameRoster(old, now []*Worker) bool {
+	return len(old) == len(now) && (len(now) == 0 || old[0].WorkerProfile == now[0].WorkerProfile)
 }

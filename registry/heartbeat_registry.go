@@ -28,9 +28,6 @@ type HeartbeatSnapshot[T HeartbeatItem] struct {
 
 type heartbeatEntry[T HeartbeatItem] struct{ item T }
 
-// heartbeatPlace is where a registry has an item.
-type heartbeatPlace[T HeartbeatItem] = place[heartbeatEntry[T], heartbeatCounts]
-
 type heartbeatCounts struct{ total, online, available int32 }
 
 func (e heartbeatEntry[T]) sum() heartbeatCounts {
@@ -53,10 +50,10 @@ func (c heartbeatCounts) swap(was, is heartbeatCounts) (heartbeatCounts, bool) {
 }
 
 // Update puts an item into the registry, in place of one with the same id.
-func (r *HeartbeatRegistry[T]) Update(item T) { r.update(item, new(heartbeatPlace[T])) }
+func (r *HeartbeatRegistry[T]) Update(item T) { r.update(item, new(place)) }
 
 // update is Update for a caller that remembers where the item is, which spares the search.
-func (r *HeartbeatRegistry[T]) update(item T, p *heartbeatPlace[T]) {
+func (r *HeartbeatRegistry[T]) update(item T, p *place) {
 	r.items.put(item.ID(), heartbeatEntry[T]{item}, p)
 }
 

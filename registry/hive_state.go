@@ -13,7 +13,7 @@ type hiveState struct {
 	hive    *Hive
 	digest  uint64  // of the heartbeat that the profiles of the hive's workers were made of
 	order   []int32 // of its reports, see sortedOrder
-	place   heartbeatPlace[hiveItem]
+	place   place
 	seats   seats
 	heard   time.Time // when the last accepted heartbeat came
 	cadence cadence

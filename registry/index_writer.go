@@ -21,18 +21,18 @@ type modelWriter struct {
 	byHive treeWriter[offer, offer]
 	turn   *atomic.Uint32
 	stale  bool // it is in indexWriter.stale
-	state  place[*modelIndex, nothing]
+	state  place
 }
 
 // seats are where the index has a hive.
 type seats struct {
-	all    place[offer, offer]
+	all    place
 	models []seat // as the models of the hive's record
 }
 
 type seat struct {
 	model *modelWriter
-	place place[offer, offer]
+	place place
 }
 
 // replace puts a hive's record in place of the one before it; either may be nil.
@@ -112,7 +112,7 @@ func (x *indexWriter) touch(m *modelWriter) {
 func (x *indexWriter) state() index {
 	for _, m := range x.stale {
 		m.stale = false
-		if m.byHive.root == nil {
+		if m.byHive.empty() {
 			x.states.remove(m.model)
 			delete(x.models, m.model)
 			continue

@@ -31,9 +31,10 @@ type treeNode[V summed[A], A sum[A]] struct {
 	keys    *treeKeys // leaf: of the values; else: the smallest key under each kid
 	vals    *[maxFill]V
 	kids    *[maxFill]*treeNode[V, A]
-	count   int32   // number of values below
-	total   A       // sum of all values below
-	edition edition // the writer's alone
+	count   int32 // number of values below
+	stem    stem  // the writer's alone, and so is edition
+	total   A     // sum of all values below
+	edition edition
 }
 
 func (t tree[V, A]) len() int {
@@ -100,19 +101,19 @@ type (
 	}
 )
 
-func newLeaf[V summed[A], A sum[A]](keys []string, vals []V, ed edition) *treeNode[V, A] {
+func newLeaf[V summed[A], A sum[A]](keys []string, vals []V) *treeNode[V, A] {
 	room := &leafRoom[V, A]{}
 	n := &room.node
-	n.edition, n.keys, n.vals, n.count = ed, newTreeKeys(keys), &room.vals, int32(len(vals))
+	n.keys, n.vals, n.count = newTreeKeys(keys), &room.vals, int32(len(vals))
 	copy(n.vals[:], vals)
 	n.addUp()
 	return n
 }
 
-func newInner[V summed[A], A sum[A]](kids []*treeNode[V, A], ed edition) *treeNode[V, A] {
+func newInner[V summed[A], A sum[A]](kids []*treeNode[V, A]) *treeNode[V, A] {
 	room := &innerRoom[V, A]{}
 	n := &room.node
-	n.edition, n.kids = ed, &room.kids
+	n.kids = &room.kids
 	copy(n.kids[:], kids)
 	smallest := make([]string, len(kids))
 	for i, kid := range kids {
@@ -127,12 +128,12 @@ func newInner[V summed[A], A sum[A]](kids []*treeNode[V, A], ed edition) *treeNo
 // copyFor returns a copy for an edition.
 func (n *treeNode[V, A]) copyFor(ed edition) *treeNode[V, A] {
 	if n.vals != nil {
-		room := &leafRoom[V, A]{treeNode[V, A]{n.keys, nil, nil, n.count, n.total, ed}, *n.vals}
-		room.node.vals = &room.vals
+		room := &leafRoom[V, A]{*n, *n.vals}
+		room.node.vals, room.node.edition = &room.vals, ed
 		return &room.node
 	}
-	room := &innerRoom[V, A]{treeNode[V, A]{n.keys, nil, nil, n.count, n.total, ed}, *n.kids}
-	room.node.kids = &room.kids
+	room := &innerRoom[V, A]{*n, *n.kids}
+	room.node.kids, room.node.edition = &room.kids, ed
 	return &room.node
 }
 

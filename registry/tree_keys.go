@@ -13,10 +13,12 @@ type treeKeys struct {
 	all    []string
 	common int // the length of what all begin with
 	heads  [maxFill]uint64
+	room   [maxFill]string // where all are
 }
 
 func newTreeKeys(all []string) *treeKeys {
-	k := &treeKeys{all: all, common: commonPrefix(all[0], all[len(all)-1])}
+	k := &treeKeys{common: commonPrefix(all[0], all[len(all)-1])}
+	k.all = k.room[:copy(k.room[:], all)]
 	for i, key := range all {
 		k.heads[i] = headOf(key, k.common)
 	}

@@ -2,9 +2,12 @@ package registry
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"pgregory.net/rapid"
 )
@@ -103,35 +106,39 @@ func checkNode(t fataler, n *treeNode[span, span]) (depth int) {
 	return depth + 1
 }
 
-// checkStems checks that the writer sees the tree that it makes.
+// checkStems checks that the writer knows its way in the tree that it makes, and has nothing else.
 func checkStems(t fataler, w *treeWriter[span, span]) {
 	t.Helper()
-	if w.root == nil {
-		return
-	}
-	if w.root.parent != nil {
-		t.Fatalf("something is above the root")
-	}
-	var check func(s *stem[span, span])
-	check = func(s *stem[span, span]) {
-		if len(s.kids) != len(s.node.children()) {
-			t.Fatalf("a stem of %d kids for a node of %d", len(s.kids), len(s.node.children()))
+	known := 0
+	var check func(n *treeNode[span, span], parent stem, at int)
+	check = func(n *treeNode[span, span], parent stem, at int) {
+		known++
+		s := w.stems[n.stem]
+		if s.node != n || s.parent != parent || s.at != int32(at) {
+			t.Fatalf("kid %d of stem %d is at %d of %d", at, parent, s.at, s.parent)
 		}
-		for i, kid := range s.kids {
-			if kid.parent != s || kid.at != i || kid.node != s.node.kids[i] {
-				t.Fatalf("kid %d does not know its place", i)
-			}
-			check(kid)
+		for i, kid := range n.children() {
+			check(kid, n.stem, i)
 		}
 	}
-	check(w.root)
+	if root := w.peek().root; root != nil {
+		check(root, noStem, 0)
+	}
+	if rest := max(len(w.stems)-1, 0) - known; len(w.free) != rest {
+		t.Fatalf("%d stems are free, but %d in no use", len(w.free), rest)
+	}
+	for _, s := range w.free {
+		if w.stems[s].node != nil {
+			t.Fatalf("stem %d is free, but holds a node", s)
+		}
+	}
 }
 
 func TestTreeAgainstSortedMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.StringMatching(`[ab]{0,2}[0-9]{1,3}`)
 		var w treeWriter[span, span]
-		places := map[string]*place[span, span]{}
+		places := map[string]*place{}
 		model := map[string]span{}
 		type version struct {
 			tree  tree[span, span]
@@ -144,7 +151,7 @@ func TestTreeAgainstSortedMap(t *testing.T) {
 				v := span{rapid.IntRange(-9, 9).Draw(t, "value"), 0, k[:1]}
 				v.largest = v.total
 				if places[k] == nil || rapid.IntRange(0, 3).Draw(t, "forget") == 0 {
-					places[k] = &place[span, span]{}
+					places[k] = &place{}
 				}
 				w.put(k, v, places[k])
 				model[k] = v
@@ -193,7 +200,7 @@ func TestTreeSearchLeavesOutSubtreesAndStopsWhenTold(t *testing.T) {
 		if i == 1000 || i == 3000 {
 			v.largest = 7
 		}
-		w.put(string(rune('a'+i/256))+string(rune(0x100+i%256)), v, &place[span, span]{})
+		w.put(string(rune('a'+i/256))+string(rune(0x100+i%256)), v, &place{})
 	}
 	tr := w.state()
 	looks := 0
@@ -219,7 +226,7 @@ func TestTreeSearchLeavesOutSubtreesAndStopsWhenTold(t *testing.T) {
 func TestTreeEmptiedIsTheZeroTree(t *testing.T) {
 	var w treeWriter[span, span]
 	for i := range 1000 {
-		w.put(string(rune(0x100+i)), span{total: i}, &place[span, span]{})
+		w.put(string(rune(0x100+i)), span{total: i}, &place{})
 	}
 	for i := range 1000 {
 		w.remove(string(rune(0x100 + (i*7)%1000)))
@@ -231,11 +238,32 @@ func TestTreeEmptiedIsTheZeroTree(t *testing.T) {
 	}
 }
 
+// TestTreeLetsGoOfWhatItReplaced although places remember where things were: a fleet of 100,000 workers once kept five times its own size.
+func TestTreeLetsGoOfWhatItReplaced(t *testing.T) {
+	var w treeWriter[span, span]
+	places := make([]place, 1000)
+	var old []weak.Pointer[treeNode[span, span]]
+	for i := range places {
+		w.put(fmt.Sprint((i*7)%len(places)), span{total: i}, &places[i])
+		old = append(old, weak.Make(w.state().root))
+	}
+	for i := range places {
+		w.remove(fmt.Sprint((i * 3) % len(places)))
+	}
+	runtime.GC()
+	for i, root := range old {
+		if root.Value() != nil {
+			t.Fatalf("the tree of %d values is still there", i+1)
+		}
+	}
+	runtime.KeepAlive(places)
+}
+
 func TestTreeFilledInOrderHasFullNodes(t *testing.T) {
 	var w treeWriter[span, span]
 	const n = maxFill * maxFill * 4
 	for i := range n {
-		w.put(string(rune(0x100+i)), span{}, &place[span, span]{})
+		w.put(string(rune(0x100+i)), span{}, &place{})
 	}
 	leaves := 0
 	var visit func(*treeNode[span, span])
