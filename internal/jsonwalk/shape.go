@@ -82,7 +82,7 @@ func (w *Walker) keyAhead(keys []string, expected, n int) int {
 		pos++
 	}
 	for i := expected; i < len(keys) && i < expected+3; i++ { // some that may be missing may be missing
-		if end := pos + len(keys[i]); end <= len(w.data) && string(w.data[pos:end]) == keys[i] {
+		if end := pos + len(keys[i]); end <= len(w.data) && w.data[end-1] == ':' && string(w.data[pos:end]) == keys[i] {
 			w.pos = end
 			return i
 		}
