@@ -2,10 +2,10 @@ package registry
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 	"weak"
 
@@ -244,11 +244,11 @@ func TestTreeLetsGoOfWhatItReplaced(t *testing.T) {
 	places := make([]place, 1000)
 	var old []weak.Pointer[treeNode[span, span]]
 	for i := range places {
-		w.put(fmt.Sprint((i*7)%len(places)), span{total: i}, &places[i])
+		w.put(strconv.Itoa((i*7)%len(places)), span{total: i}, &places[i])
 		old = append(old, weak.Make(w.state().root))
 	}
 	for i := range places {
-		w.remove(fmt.Sprint((i * 3) % len(places)))
+		w.remove(strconv.Itoa((i * 3) % len(places)))
 	}
 	runtime.GC()
 	for i, root := range old {
