@@ -26,7 +26,7 @@ func modelsOf(h *Hive) []part {
 // sumUp fills what the hive brings to the indexes, and shares with the record before it what is the same. GPU memory counts once
 // per device where devices are known, since workers may share one.
 func (h *Hive) sumUp(old *Hive) {
-	var room [4]part // as many models as most hives have
+	var room [8]part // as many models as most hives have
 	parts, rest := room[:0], part{offer: noOffer()}
 	known := old != nil && len(h.Workers) <= partWorkers && sameRoster(old.Workers, h.Workers)
 	if known { // which worker has which model: to read their profiles takes longer than all else here
