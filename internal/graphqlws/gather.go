@@ -10,7 +10,7 @@ import (
 )
 
 // gatherBite is how many sockets are written to before others may use the processor.
-const gatherBite = 64
+const gatherBite = 16
 
 // gatherer writes to sockets that gather, all that have the same interval one after the other on one goroutine: a goroutine and a timer for each
 // would cost as much as the writing.

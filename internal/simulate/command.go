@@ -25,7 +25,7 @@ type Command struct {
 	Subscribers  int           `default:"0" help:"Dashboards, each with a socket and a subscription."`
 	Silent       int           `default:"0" help:"Dashboards that subscribe and never read."`
 	Documents    int           `default:"1" help:"How many different subscriptions they have."`
-	Subscription string        `default:"fleet" enum:"fleet,hive,events" help:"What they watch: ${enum}."`
+	Subscription string        `default:"fleet" enum:"fleet,hive,all,events" help:"What they watch: ${enum}."`
 	Gather       time.Duration `default:"0s" help:"How long the server may gather their messages, up to 1s."`
 	Schedulers   int           `default:"0" help:"Schedulers that ask the server for each decision."`
 	Ask          string        `default:"best" enum:"best,workers,both" help:"What they ask for: ${enum}."`

@@ -95,8 +95,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("gathering for %s: it must be 0 to 1s", c.Gather)
 	case !slices.Contains([]Door{DoorGraphQL, DoorBatch, DoorSocket, DoorLegacy}, c.Door):
 		return fmt.Errorf("the door %.20q is none of graphql, batch, websocket and legacy", string(c.Door))
-	case !slices.Contains([]Subscription{SubscribeFleet, SubscribeHive, SubscribeEvents}, c.Subscription):
-		return fmt.Errorf("the subscription %.20q is none of fleet, hive and events", string(c.Subscription))
+	case !slices.Contains([]Subscription{SubscribeFleet, SubscribeHive, SubscribeAll, SubscribeEvents}, c.Subscription):
+		return fmt.Errorf("the subscription %.20q is none of fleet, hive, all and events", string(c.Subscription))
 	case !slices.Contains([]Question{AskBest, AskWorkers, AskBoth}, c.Ask):
 		return fmt.Errorf("the question %.20q is none of best, workers and both", string(c.Ask))
 	}

@@ -20,6 +20,8 @@ const (
 	SubscribeFleet Subscription = "fleet"
 	// SubscribeHive is a copy of one hive and its workers, told of every heartbeat; the n-th document is of the n-th hive.
 	SubscribeHive Subscription = "hive"
+	// SubscribeAll is SubscribeHive for all hives, by one document.
+	SubscribeAll Subscription = "all"
 	// SubscribeEvents is what happens, which is little: for dashboards that idle.
 	SubscribeEvents Subscription = "events"
 )
@@ -35,8 +37,11 @@ func (l *Load) document(n int) document {
 	switch {
 	case l.cfg.Subscription == SubscribeEvents:
 		return document{query: fmt.Sprintf(`subscription events%d { events { revision at kind hiveId workerId message } }`, n)}
-	case l.cfg.Subscription == SubscribeHive:
+	case l.cfg.Subscription == SubscribeHive, l.cfg.Subscription == SubscribeAll:
 		ids := fmt.Sprintf(`["%s"]`, l.fleet.ID(n%l.fleet.Len()))
+		if l.cfg.Subscription == SubscribeAll {
+			ids = "null"
+		}
 		return document{clock: `"lastSeenAt":"`,
 			query: fmt.Sprintf(`subscription hive%d($ids: [ID!]) { changes(intervalMs: 0, hives: {ids: $ids}, workers: {hiveIds: $ids}) { revision reset complete
 				hives { id lastSeenAt } removed { id kind }
