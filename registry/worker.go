@@ -2,7 +2,9 @@ package registry
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -95,25 +97,19 @@ func (w *Worker) settleTelemetry(was *Worker, now time.Time) {
 	}
 }
 
-// endpointOf returns where a scheduler reaches a worker, by an endpoint that was found valid. A loopback address is of use only on the hive
-// itself, and one of all interfaces nowhere, so the hive's hostname takes its host's place.
+// endpointOf returns where a scheduler reaches a worker. A loopback address is of use only on the hive itself, and one of all
+// interfaces nowhere, so the hive's hostname takes its host's place.
 func endpointOf(reported, hostname string) OptString {
-	scheme, address, _ := strings.Cut(reported, "://")
-	authority, path := address, ""
-	if i := strings.IndexAny(address, "/?#"); i >= 0 {
-		authority, path = address[:i], address[i:]
+	if reported == "" {
+		return ""
 	}
-	host, port := authority, ""
-	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
-		host, port = authority[:i], authority[i:]
-	}
-	if !isLocal(strings.Trim(host, "[]")) || isLocal(hostname) {
+	u, err := url.Parse(reported)
+	if err != nil || !isLocal(u.Hostname()) || isLocal(hostname) {
 		return OptString(reported)
 	}
-	if strings.Contains(hostname, ":") {
-		hostname = "[" + hostname + "]"
-	}
-	return OptString(scheme + "://" + hostname + port + path)
+	// JoinHostPort puts brackets around an address of IPv6, with a port and without.
+	u.Host = strings.TrimSuffix(net.JoinHostPort(hostname, u.Port()), ":")
+	return OptString(u.String())
 }
 
 func isLocal(host string) bool {
