@@ -105,7 +105,7 @@ func TestCopiesStayRightThroughCuts(t *testing.T) {
 	for i, c := range copies {
 		want := map[string]copiedWorker{}
 		for w := range reg.Snapshot().WorkersWhere(&soakFilters()[i%len(variables)]) {
-			want[w.ID] = copiedWorker{w.ID, w.Activity.String(), w.VRAMFreeMB.Value, string(w.Model)}
+			want[w.ID] = copiedWorker{w.ID, w.Activity.String(), w.VRAMFreeMB.Value(), string(w.Model)}
 		}
 		if diff := cmp.Diff(want, c.workers); diff != "" {
 			t.Errorf("copy %d differs (-registry +copy):\n%s", i, diff)

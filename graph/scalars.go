@@ -36,10 +36,10 @@ func appendRevision(b []byte, rev registry.Revision) []byte {
 func appendInt[T int | int32](b []byte, v T) []byte { return strconv.AppendInt(b, int64(v), 10) }
 
 func appendOptInt(b []byte, v registry.OptInt) []byte {
-	if !v.Known {
+	if !v.Known() {
 		return append(b, "null"...)
 	}
-	return appendInt(b, v.Value)
+	return appendInt(b, v.Value())
 }
 
 // appendFloat returns nil for what JSON has no number for.
@@ -51,10 +51,10 @@ func appendFloat(b []byte, v float64) []byte {
 }
 
 func appendOptFloat(b []byte, v registry.OptFloat) []byte {
-	if !v.Known || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+	if !v.Known() || math.IsNaN(v.Value()) || math.IsInf(v.Value(), 0) {
 		return append(b, "null"...)
 	}
-	return appendFloat(b, v.Value)
+	return appendFloat(b, v.Value())
 }
 
 // appendString quotes as gqlgen does, which leaves everything alone that need not be escaped.

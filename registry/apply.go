@@ -24,11 +24,13 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 	}
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
-	st := reg.hives[hb.Hive.ID]
 	var digest uint64
 	digest, reg.room = hb.digest(reg.seed, reg.room)
-	profilesKnown := st != nil && st.digest == digest
-	order, warnings, invalid := check(hb, reg.cfg.MaxWorkers, profilesKnown)
+	st, textsKnown := reg.byDigest[digest]
+	if !textsKnown {
+		st = reg.hives[hb.Hive.ID]
+	}
+	order, warnings, invalid := check(hb, reg.cfg.MaxWorkers, textsKnown)
 	if invalid == nil && st == nil && len(reg.hives) >= reg.cfg.MaxHives {
 		invalid = &InvalidError{"hive.id", fmt.Sprintf("the registry holds %d hives, as many as it may; remove some, or raise the limit", len(reg.hives))}
 	}
@@ -44,10 +46,12 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 	}
 	switch outcome {
 	case Accepted:
-		if profilesKnown {
+		if textsKnown {
 			reg.accept(st, hb, nil, now)
 		} else {
+			delete(reg.byDigest, st.digest)
 			st.digest, st.order = digest, order
+			reg.byDigest[digest] = st
 			reg.accept(st, hb, newProfiles(hb.Hive.ID, hb.Hive.Hostname, hb.Workers, order), now)
 		}
 		if !st.conflictAt.IsZero() && now.Sub(st.conflictAt) < conflictWarned {

@@ -178,7 +178,7 @@ func (r *rawHeartbeat) float() OptFloat {
 func (r *rawHeartbeat) heartbeat() *Heartbeat {
 	hb := &Heartbeat{
 		Hive: HiveReport{
-			ID: r.text("gpu-1"), Hostname: r.text("host"), Port: r.int().Value, Version: r.text("1"),
+			ID: r.text("gpu-1"), Hostname: r.text("host"), Port: r.int().Value(), Version: r.text("1"),
 			OperationalStatus: OperationalStatus(r.byte() % 6), HealthStatus: HealthStatus(r.byte() % 4), HealthReason: OptString(r.text("")),
 		},
 		Incarnation: r.text(""), Sequence: r.int(),
@@ -259,12 +259,12 @@ func FuzzApply(f *testing.F) {
 func checkSound(t *testing.T, snap *Snapshot) {
 	t.Helper()
 	percent := func(v OptFloat) {
-		if v.Known && !(v.Value >= 0 && v.Value <= 100) || !v.Known && v.Value != 0 {
+		if v.Known() && !(v.Value() >= 0 && v.Value() <= 100) || !v.Known() && v.Value() != 0 {
 			t.Errorf("a percentage of %v", v)
 		}
 	}
 	figure := func(v OptInt) {
-		if v.Value < 0 || !v.Known && v.Value != 0 {
+		if v.Value() < 0 || !v.Known() && v.Value() != 0 {
 			t.Errorf("a figure of %v", v)
 		}
 	}
@@ -290,7 +290,7 @@ func checkSound(t *testing.T, snap *Snapshot) {
 				idle++
 			}
 			if w.Available() {
-				free = max(free, int(w.VRAMFreeMB.Value))
+				free = max(free, int(w.VRAMFreeMB.Value()))
 			}
 		}
 	}
@@ -362,8 +362,8 @@ func TestReadersNeverSeeHalfAHeartbeat(t *testing.T) {
 			}
 			last[h.ID] = h.Port
 			for _, w := range h.Workers {
-				if w.UptimeSeconds.Value != h.Port {
-					t.Fatalf("%s of heartbeat %d has a worker of %d", h.ID, h.Port, w.UptimeSeconds.Value)
+				if w.UptimeSeconds.Value() != h.Port {
+					t.Fatalf("%s of heartbeat %d has a worker of %d", h.ID, h.Port, w.UptimeSeconds.Value())
 				}
 			}
 		}

@@ -139,8 +139,8 @@ func TestHeartbeatsThatOvertakeEachOtherTurnNoClockBack(t *testing.T) {
 	if !h.LastSeenAt.Equal(seen) {
 		t.Errorf("last seen at %s, before that %s", h.LastSeenAt, seen)
 	}
-	if h.HeartbeatIntervalMS.Value < 0 {
-		t.Errorf("an interval of %d ms", h.HeartbeatIntervalMS.Value)
+	if h.HeartbeatIntervalMS.Value() < 0 {
+		t.Errorf("an interval of %d ms", h.HeartbeatIntervalMS.Value())
 	}
 }
 

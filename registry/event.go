@@ -70,7 +70,7 @@ func eventsOf(old, hive *Hive) []Event {
 			tell(WorkerStarted, is, is.ID+" started"+serving(is.Model)+".")
 		case is == nil:
 			tell(WorkerStopped, was, was.ID+" stopped.")
-		case was.PID != is.PID && was.PID.Known && is.PID.Known:
+		case was.PID != is.PID && was.PID.Known() && is.PID.Known():
 			tell(WorkerRestarted, is, is.ID+" was restarted"+serving(is.Model)+".")
 		case was.Model != is.Model && is.Model != "":
 			tell(WorkerModelChanged, is, is.ID+" now serves "+string(is.Model)+".")

@@ -90,7 +90,7 @@ func (f *WorkerFilter) Match(w *Worker) bool {
 		return true
 	}
 	return (f.Idle == nil || *f.Idle && w.Activity == Idle || !*f.Idle && w.Activity == Working) &&
-		(f.MinFreeVRAMMB == nil || w.VRAMFreeMB.Known && w.VRAMFreeMB.Value >= *f.MinFreeVRAMMB) &&
+		(f.MinFreeVRAMMB == nil || w.VRAMFreeMB.Known() && w.VRAMFreeMB.Value() >= *f.MinFreeVRAMMB) &&
 		(f.Available == nil || *f.Available == w.Hive.Available) &&
 		(f.Model == nil || w.Model != "" && string(w.Model) == *f.Model) &&
 		(f.Models == nil || w.Model != "" && slices.Contains(f.Models, string(w.Model))) &&

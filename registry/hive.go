@@ -80,10 +80,10 @@ type Device struct {
 type Hive struct {
 	ID                string
 	Hostname          string
-	Port              int32 // 0: none
 	Version           string
-	OperationalStatus OperationalStatus
 	Health            Health
+	Port              int32 // 0: none
+	OperationalStatus OperationalStatus
 	Liveness          Liveness
 	Available         bool // may be given new work
 	Cordoned          bool // an operator said: no new work here

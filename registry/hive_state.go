@@ -36,11 +36,11 @@ type hiveState struct {
 // incarnation is held to the same rule against an owner that has one.
 func (st *hiveState) admit(hb *Heartbeat) Outcome {
 	if hb.Incarnation == st.incarnation {
-		if st.incarnation != "" && hb.Sequence.Known && st.sequence.Known {
+		if st.incarnation != "" && hb.Sequence.Known() && st.sequence.Known() {
 			switch {
-			case hb.Sequence.Value == st.sequence.Value:
+			case hb.Sequence.Value() == st.sequence.Value():
 				return Duplicate
-			case hb.Sequence.Value < st.sequence.Value:
+			case hb.Sequence.Value() < st.sequence.Value():
 				return Stale
 			}
 		}

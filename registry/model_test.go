@@ -55,11 +55,11 @@ func someHeartbeat(r *rand.Rand, id string) *Heartbeat {
 				RequestsRunning: opt(0, 0, 1), RequestsQueued: opt(0, 1, 2),
 			},
 		}
-		if gpu := opt(0, 0, 50, 100); gpu.Known {
-			w.GPUUtilizationPercent = Float(float64(gpu.Value))
+		if gpu := opt(0, 0, 50, 100); gpu.Known() {
+			w.GPUUtilizationPercent = Float(float64(gpu.Value()))
 		}
-		if cpu := opt(1, 2); cpu.Known {
-			w.CPUPercent = Float(float64(cpu.Value))
+		if cpu := opt(1, 2); cpu.Known() {
+			w.CPUPercent = Float(float64(cpu.Value()))
 		}
 		if seen[w.Group+w.Instance] {
 			continue
@@ -359,8 +359,8 @@ func (h *registryHistory) checkFleet(t *rapid.T, snap *Snapshot) {
 		for _, w := range m.workers {
 			want.Workers.Total++
 			*map[Activity]*int{Idle: &want.Workers.Idle, Working: &want.Workers.Busy, UnknownActivity: &want.Workers.Unknown}[w.activity]++
-			byWorkers[0] += int(w.VRAMTotalMB.Value)
-			byWorkers[1] += int(w.VRAMUsedMB.Value)
+			byWorkers[0] += int(w.VRAMTotalMB.Value())
+			byWorkers[1] += int(w.VRAMUsedMB.Value())
 			s := models[string(w.Model)]
 			if s == nil {
 				s = &ModelSummary{Model: string(w.Model)}
@@ -374,16 +374,16 @@ func (h *registryHistory) checkFleet(t *rapid.T, snap *Snapshot) {
 			if m.available() {
 				want.Workers.Available++
 				s.Available++
-				if w.free.Known {
-					want.LargestFreeVRAMMB = max(want.LargestFreeVRAMMB, int(w.free.Value))
-					s.LargestFreeVRAMMB = Int(max(s.LargestFreeVRAMMB.Value, w.free.Value))
+				if w.free.Known() {
+					want.LargestFreeVRAMMB = max(want.LargestFreeVRAMMB, int(w.free.Value()))
+					s.LargestFreeVRAMMB = Int(max(s.LargestFreeVRAMMB.Value(), w.free.Value()))
 				}
 			}
 		}
 		for _, d := range m.devices {
 			if d.Kind == GPU {
-				byDevices[0] += int(d.MemoryTotalMB.Value)
-				byDevices[1] += int(d.MemoryUsedMB.Value)
+				byDevices[0] += int(d.MemoryTotalMB.Value())
+				byDevices[1] += int(d.MemoryUsedMB.Value())
 			}
 		}
 		if m.liveness == Online {
@@ -414,7 +414,7 @@ func (h *registryHistory) checkFleet(t *rapid.T, snap *Snapshot) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := gocmp.Diff(page(summaries, 0, first), gotModels); diff != "" && len(gotModels)+len(summaries) > 0 {
+		if diff := gocmp.Diff(page(summaries, 0, first), gotModels, figures); diff != "" && len(gotModels)+len(summaries) > 0 {
 			t.Fatalf("models (-want +got):\n%s", diff)
 		}
 	}

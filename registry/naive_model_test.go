@@ -43,14 +43,14 @@ func (h *modelHive) judge(now time.Time) {
 		is, free := UnknownActivity, OptInt{}
 		if h.liveness == Online {
 			gpu, requests := w.GPUUtilizationPercent, w.RequestsRunning
-			if gpu.Known || requests.Known {
+			if gpu.Known() || requests.Known() {
 				is = Idle
 			}
-			if gpu.Known && gpu.Value > 0 || requests.Known && requests.Value > 0 {
+			if gpu.Known() && gpu.Value() > 0 || requests.Known() && requests.Value() > 0 {
 				is = Working
 			}
-			if w.VRAMTotalMB.Known && w.VRAMUsedMB.Known {
-				free = Int(max(0, w.VRAMTotalMB.Value-w.VRAMUsedMB.Value))
+			if w.VRAMTotalMB.Known() && w.VRAMUsedMB.Known() {
+				free = Int(max(0, w.VRAMTotalMB.Value()-w.VRAMUsedMB.Value()))
 			}
 		}
 		if w.activitySince.IsZero() || w.activity != is {
@@ -140,7 +140,7 @@ func (w *modelWorker) matches(f *WorkerFilter) bool {
 	if f.Models != nil && (w.Model == "" || !slices.Contains(f.Models, string(w.Model))) {
 		return false
 	}
-	if f.MinFreeVRAMMB != nil && (!w.free.Known || w.free.Value < *f.MinFreeVRAMMB) {
+	if f.MinFreeVRAMMB != nil && (!w.free.Known() || w.free.Value() < *f.MinFreeVRAMMB) {
 		return false
 	}
 	if f.Available != nil && *f.Available != w.hive.available() {
@@ -158,20 +158,20 @@ func (w *modelWorker) matches(f *WorkerFilter) bool {
 
 // key returns what a worker is ordered by, as text or number, and whether it is known.
 func (w *modelWorker) key(field WorkerOrderField) (text string, number float64, known bool) {
-	ofInt := func(o OptInt) (string, float64, bool) { return "", float64(o.Value), o.Known }
+	ofInt := func(o OptInt) (string, float64, bool) { return "", float64(o.Value()), o.Known() }
 	switch field {
 	case WorkersByModel:
 		return string(w.Model), 0, w.Model != ""
 	case WorkersByActivity:
 		return "", float64(w.activity), true
 	case WorkersByGPUUtilization:
-		return "", w.GPUUtilizationPercent.Value, w.GPUUtilizationPercent.Known
+		return "", w.GPUUtilizationPercent.Value(), w.GPUUtilizationPercent.Known()
 	case WorkersByVRAMFree:
 		return ofInt(w.free)
 	case WorkersByVRAMUsed:
 		return ofInt(w.VRAMUsedMB)
 	case WorkersByCPU:
-		return "", w.CPUPercent.Value, w.CPUPercent.Known
+		return "", w.CPUPercent.Value(), w.CPUPercent.Known()
 	case WorkersByUptime:
 		return ofInt(w.UptimeSeconds)
 	case WorkersByLastSeen:
@@ -208,13 +208,13 @@ func (m *model) best(name string, minFree int32) []string {
 	bestQueued, bestFree := int32(math.MaxInt32), int32(-1)
 	for _, w := range m.workers(nil) {
 		free := int32(-1)
-		if w.free.Known {
-			free = w.free.Value
+		if w.free.Known() {
+			free = w.free.Value()
 		}
 		if string(w.Model) != name || w.activity != Idle || !w.hive.available() || minFree > 0 && free < minFree {
 			continue
 		}
-		queued := w.RequestsQueued.Value
+		queued := w.RequestsQueued.Value()
 		if queued < bestQueued || queued == bestQueued && free > bestFree {
 			best, bestQueued, bestFree = nil, queued, free
 		}

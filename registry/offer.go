@@ -110,8 +110,8 @@ func (o offer) swap(was, is offer) (offer, bool) {
 // include adds one worker.
 func (o *offer) include(w *Worker) {
 	free := int32(-1)
-	if w.VRAMFreeMB.Known {
-		free = w.VRAMFreeMB.Value
+	if w.VRAMFreeMB.Known() {
+		free = w.VRAMFreeMB.Value()
 	}
 	o.free = max(o.free, free)
 	idle, available := w.Activity == Idle, w.Hive.Available
@@ -142,8 +142,8 @@ func rankOf(w *Worker) uint64 {
 		return noRank
 	}
 	free := uint32(0) // unknown comes after 0 MB
-	if w.VRAMFreeMB.Known {
-		free = uint32(w.VRAMFreeMB.Value) + 1
+	if w.VRAMFreeMB.Known() {
+		free = uint32(w.VRAMFreeMB.Value()) + 1
 	}
-	return uint64(w.RequestsQueued.Value)<<32 | uint64(math.MaxUint32-free)
+	return uint64(w.RequestsQueued.Value())<<32 | uint64(math.MaxUint32-free)
 }

@@ -82,13 +82,13 @@ func (o WorkerOrder) compare() func(a, b *Worker) int {
 }
 
 func (o WorkerOrder) byInt(figure func(*Worker) OptInt) func(a, b *Worker) int {
-	return o.by(func(a, b *Worker) int { return cmp.Compare(figure(a).Value, figure(b).Value) },
-		func(w *Worker) bool { return figure(w).Known })
+	return o.by(func(a, b *Worker) int { return cmp.Compare(figure(a).Value(), figure(b).Value()) },
+		func(w *Worker) bool { return figure(w).Known() })
 }
 
 func (o WorkerOrder) byFloat(figure func(*Worker) OptFloat) func(a, b *Worker) int {
-	return o.by(func(a, b *Worker) int { return cmp.Compare(figure(a).Value, figure(b).Value) },
-		func(w *Worker) bool { return figure(w).Known })
+	return o.by(func(a, b *Worker) int { return cmp.Compare(figure(a).Value(), figure(b).Value()) },
+		func(w *Worker) bool { return figure(w).Known() })
 }
 
 // by makes a full order of a comparison: direction, unknown last, equals by id.

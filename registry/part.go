@@ -37,8 +37,8 @@ func (h *Hive) sumUp(old *Hive) {
 	total := tally{}
 	for i, w := range h.Workers {
 		if h.Liveness == Online {
-			total.vramTotalMB += int64(w.VRAMTotalMB.Value)
-			total.vramUsedMB += int64(w.VRAMUsedMB.Value)
+			total.vramTotalMB += int64(w.VRAMTotalMB.Value())
+			total.vramUsedMB += int64(w.VRAMUsedMB.Value())
 		}
 		n := noPart
 		if known {
@@ -104,8 +104,8 @@ func (h *Hive) countDevices(t *tally) {
 	total, used := int64(0), int64(0)
 	for i := range h.Devices {
 		if d := &h.Devices[i]; d.Kind == GPU {
-			total += int64(d.MemoryTotalMB.Value)
-			used += int64(d.MemoryUsedMB.Value)
+			total += int64(d.MemoryTotalMB.Value())
+			used += int64(d.MemoryUsedMB.Value())
 		}
 	}
 	if total > 0 {

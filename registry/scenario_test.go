@@ -261,10 +261,10 @@ func (sc *scenario) heartbeat(id string, words []string) *Heartbeat {
 	}
 	if hb.Incarnation != "" { // numbered by itself unless told otherwise
 		n := id + "/" + hb.Incarnation
-		if !hb.Sequence.Known {
+		if !hb.Sequence.Known() {
 			hb.Sequence = Int(sc.numbers[n] + 1)
 		}
-		sc.numbers[n] = hb.Sequence.Value
+		sc.numbers[n] = hb.Sequence.Value()
 	}
 	return hb
 }
@@ -369,7 +369,7 @@ func (sc *scenario) expectHive(h *Hive, words []string) {
 		case "uncordoned":
 			ok = !h.Cordoned
 		case "interval":
-			ok = value == "null" && !h.HeartbeatIntervalMS.Known || value != "null" && h.HeartbeatIntervalMS == Int(int32(sc.duration(value).Milliseconds()))
+			ok = value == "null" && !h.HeartbeatIntervalMS.Known() || value != "null" && h.HeartbeatIntervalMS == Int(int32(sc.duration(value).Milliseconds()))
 		case "skew":
 			ok = h.ClockSkewMS == Int(int32(sc.duration(value).Milliseconds()))
 		}

@@ -141,9 +141,9 @@ func cell(metric FleetMapMetric, w *Worker) byte {
 		return CellOffline
 	case Online:
 	}
-	share, known := w.GPUUtilizationPercent.Value/100, w.GPUUtilizationPercent.Known
+	share, known := w.GPUUtilizationPercent.Value()/100, w.GPUUtilizationPercent.Known()
 	if metric == MapVRAMUsed {
-		share, known = float64(w.VRAMUsedMB.Value)/float64(w.VRAMTotalMB.Value), w.VRAMUsedMB.Known && w.VRAMTotalMB.Value > 0
+		share, known = float64(w.VRAMUsedMB.Value())/float64(w.VRAMTotalMB.Value()), w.VRAMUsedMB.Known() && w.VRAMTotalMB.Value() > 0
 	}
 	if !known {
 		return CellUnknown

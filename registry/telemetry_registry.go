@@ -67,12 +67,13 @@ type TelemetryRegistry struct {
 	seed      maphash.Seed // of digests
 
 	// mu serialises writers and guards what only they use. A reader takes it only to be the first to see a revision.
-	mu      sync.Mutex
-	hives   map[string]*hiveState
-	records HeartbeatRegistry[hiveItem]
-	index   indexWriter
-	watch   watch
-	room    []byte // for digests
+	mu       sync.Mutex
+	hives    map[string]*hiveState
+	byDigest map[uint64]*hiveState // the same by their last heartbeats: nearly all are found so, without a look at the text of an id
+	records  HeartbeatRegistry[hiveItem]
+	index    indexWriter
+	watch    watch
+	room     []byte // for digests
 }
 
 // New returns an empty registry.
@@ -87,6 +88,7 @@ func New(cfg Config) *TelemetryRegistry {
 		events:    feed.New[Event](cfg.EventLog),
 		history:   history.New(historySteps, 2),
 		hives:     map[string]*hiveState{},
+		byDigest:  map[uint64]*hiveState{},
 		beats:     rate{start: now},
 		seed:      maphash.MakeSeed(),
 		index:     indexWriter{models: map[string]*modelWriter{}},
@@ -191,6 +193,7 @@ func (reg *TelemetryRegistry) Remove(id string) bool {
 // forget drops a hive. The caller holds mu.
 func (reg *TelemetryRegistry) forget(st *hiveState, now time.Time, message string) {
 	delete(reg.hives, st.hive.ID)
+	delete(reg.byDigest, st.digest)
 	reg.watch.deadlines.remove(st)
 	reg.watch.returned(st.hive.ID)
 	change := Change{HiveID: st.hive.ID, Hive: AllFields, Gone: true}

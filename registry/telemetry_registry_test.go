@@ -65,7 +65,7 @@ func TestHistoryIsTheLastFiveMinutes(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			want := &WorkerHistory{StepMS: 5000, GPUUtilizationPercent: gpu, VRAMUsedMB: vram}
-			if diff := cmp.Diff(want, reg.History("gpu-1/llm/8080")); diff != "" {
+			if diff := cmp.Diff(want, reg.History("gpu-1/llm/8080"), figures); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)
 			}
 		}

@@ -42,15 +42,15 @@ type checker struct {
 }
 
 // check refuses what cannot be taken in, and mends the rest: figures in copies of their lists, since the lists are the sender's. Unless the
-// profiles of its workers are known, and so valid, it returns in which order the workers are sorted.
-func check(hb *Heartbeat, maxWorkers int, profilesKnown bool) (order []int32, warnings []string, err *InvalidError) {
+// texts of its digest are known, and so valid, it returns in which order the workers are sorted.
+func check(hb *Heartbeat, maxWorkers int, textsKnown bool) (order []int32, warnings []string, err *InvalidError) {
 	c := &checker{}
-	c.hive(&hb.Hive)
+	c.hive(&hb.Hive, textsKnown)
 	if len(hb.Incarnation) > MaxNameLength || !printable(hb.Incarnation) {
 		c.refuse("incarnation", "%s must be at most %d printable characters", quote(hb.Incarnation), MaxNameLength)
 	}
-	if hb.Sequence.Known && hb.Sequence.Value < 0 {
-		c.refuse("sequence", "%d must be 0 or more", hb.Sequence.Value)
+	if hb.Sequence.Known() && hb.Sequence.Value() < 0 {
+		c.refuse("sequence", "%d must be 0 or more", hb.Sequence.Value())
 	}
 	if len(hb.Devices) > MaxDevices {
 		c.refuse("devices", "%d entries, at most %d are allowed", len(hb.Devices), MaxDevices)
@@ -64,13 +64,13 @@ func check(hb *Heartbeat, maxWorkers int, profilesKnown bool) (order []int32, wa
 		}
 		c.device(hb.Devices, i)
 	}
-	for i := 0; i < len(hb.Workers) && !profilesKnown; i++ {
+	for i := 0; i < len(hb.Workers) && !textsKnown; i++ {
 		if c.err != nil {
 			return nil, nil, c.err
 		}
 		c.profile(hb.Workers, i)
 	}
-	if !profilesKnown && c.err == nil {
+	if !textsKnown && c.err == nil {
 		order = c.unique(hb.Workers)
 	}
 	if c.err != nil {
@@ -99,7 +99,7 @@ func mended[E any](list []E, isPlausible func(*E) bool, mend func(e *E, i int)) 
 // Check returns the *InvalidError for which Apply would refuse a heartbeat with this report; nil when there is none.
 func (r HiveReport) Check() error {
 	c := &checker{}
-	c.hive(&r)
+	c.hive(&r, false)
 	if c.err != nil {
 		return c.err
 	}
@@ -125,15 +125,15 @@ func (c *checker) unique(workers []WorkerReport) []int32 {
 	return order
 }
 
-func (c *checker) hive(h *HiveReport) {
+func (c *checker) hive(h *HiveReport, textsKnown bool) {
 	switch {
-	case !isName(h.ID, MaxIDLength):
+	case !textsKnown && !isName(h.ID, MaxIDLength):
 		c.refuse("hive.id", "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(h.ID), MaxIDLength-1)
-	case h.Hostname == "" || len(h.Hostname) > MaxHostnameLength || !isHost(h.Hostname) || strings.ContainsAny(h.Hostname, "[]"):
+	case !textsKnown && (h.Hostname == "" || len(h.Hostname) > MaxHostnameLength || !isHost(h.Hostname) || strings.ContainsAny(h.Hostname, "[]")):
 		c.refuse("hive.hostname", "%s must be a host name or IP address of at most %d characters", quote(h.Hostname), MaxHostnameLength)
 	case h.Port < 0 || h.Port > math.MaxUint16:
 		c.refuse("hive.port", "%d must be 0 to 65535", h.Port)
-	case len(h.Version) > MaxNameLength || !printable(h.Version):
+	case !textsKnown && (len(h.Version) > MaxNameLength || !printable(h.Version)):
 		c.refuse("hive.version", "%s must be at most %d printable characters", quote(h.Version), MaxNameLength)
 	case h.OperationalStatus > Stopped:
 		c.refuse("hive.operationalStatus", "%d is no operational status", h.OperationalStatus)
@@ -184,8 +184,8 @@ func (c *checker) profile(all []WorkerReport, i int) {
 		c.refuse(at("group"), "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(w.Group), MaxNameLength-1)
 	case !isName(w.Instance, MaxNameLength):
 		c.refuse(at("instance"), "%s must be a letter or digit, then up to %d letters, digits or . _ : -", quote(w.Instance), MaxNameLength-1)
-	case w.PID.Known && w.PID.Value < 0:
-		c.refuse(at("pid"), "%d must be 0 or more", w.PID.Value)
+	case w.PID.Known() && w.PID.Value() < 0:
+		c.refuse(at("pid"), "%d must be 0 or more", w.PID.Value())
 	case len(w.Model) > MaxTextLength || !printable(string(w.Model)):
 		c.refuse(at("model"), "%s must be at most %d printable characters", quote(string(w.Model)), MaxTextLength)
 	case w.Endpoint != "" && !isHTTP(string(w.Endpoint)):
@@ -195,11 +195,11 @@ func (c *checker) profile(all []WorkerReport, i int) {
 
 // isPlausible reports whether there is nothing to mend. What is unknown is 0 and so plausible, and NaN is not.
 func (d *Device) isPlausible() bool {
-	return d.UtilizationPercent.Value >= 0 && d.UtilizationPercent.Value <= 100 && !math.Signbit(d.UtilizationPercent.Value) &&
-		d.TemperatureCelsius.Value >= -maxCelsius && d.TemperatureCelsius.Value <= maxCelsius &&
-		d.PowerWatts.Value >= 0 && d.PowerWatts.Value <= maxWatts &&
+	return d.UtilizationPercent.Value() >= 0 && d.UtilizationPercent.Value() <= 100 &&
+		d.TemperatureCelsius.Value() >= -maxCelsius && d.TemperatureCelsius.Value() <= maxCelsius &&
+		d.PowerWatts.Value() >= 0 && d.PowerWatts.Value() <= maxWatts &&
 		// A negative number is a large one without its sign.
-		uint32(d.MemoryTotalMB.Value) <= maxMemoryMB && uint32(d.MemoryUsedMB.Value) <= maxMemoryMB
+		uint32(d.MemoryTotalMB.Value()) <= maxMemoryMB && uint32(d.MemoryUsedMB.Value()) <= maxMemoryMB
 }
 
 // telemetry mends the figures of worker number i.
@@ -220,41 +220,38 @@ func (c *checker) telemetry(r *WorkerReport, i int) {
 // isPlausible reports whether there is nothing to mend. It only spares the work of looking at each figure by its name: what is unknown
 // is 0 and so plausible, and NaN is not.
 func (t *Telemetry) isPlausible() bool {
-	return t.GPUUtilizationPercent.Value >= 0 && t.GPUUtilizationPercent.Value <= 100 && !math.Signbit(t.GPUUtilizationPercent.Value) &&
-		t.CPUPercent.Value >= 0 && t.CPUPercent.Value <= maxPercentOfOneCore &&
-		t.IOReadMBPerSecond.Value >= 0 && t.IOReadMBPerSecond.Value <= maxMBPerSecond &&
-		t.IOWriteMBPerSecond.Value >= 0 && t.IOWriteMBPerSecond.Value <= maxMBPerSecond &&
+	return t.GPUUtilizationPercent.Value() >= 0 && t.GPUUtilizationPercent.Value() <= 100 &&
+		t.CPUPercent.Value() >= 0 && t.CPUPercent.Value() <= maxPercentOfOneCore &&
+		t.IOReadMBPerSecond.Value() >= 0 && t.IOReadMBPerSecond.Value() <= maxMBPerSecond &&
+		t.IOWriteMBPerSecond.Value() >= 0 && t.IOWriteMBPerSecond.Value() <= maxMBPerSecond &&
 		// A negative number is a large one without its sign.
-		uint32(t.VRAMUsedMB.Value) <= maxMemoryMB && uint32(t.VRAMTotalMB.Value) <= maxMemoryMB && uint32(t.RSSMB.Value) <= maxMemoryMB &&
-		uint32(t.UptimeSeconds.Value) <= maxUptimeSeconds &&
-		uint32(t.RequestsRunning.Value) <= maxRequests && uint32(t.RequestsQueued.Value) <= maxRequests
+		uint32(t.VRAMUsedMB.Value()) <= maxMemoryMB && uint32(t.VRAMTotalMB.Value()) <= maxMemoryMB && uint32(t.RSSMB.Value()) <= maxMemoryMB &&
+		uint32(t.UptimeSeconds.Value()) <= maxUptimeSeconds &&
+		uint32(t.RequestsRunning.Value()) <= maxRequests && uint32(t.RequestsQueued.Value()) <= maxRequests
 }
 
 // int makes an absurd figure unknown. It is not clipped: a utilization of -1 clipped to 0 would look idle.
 func (c *checker) int(at func(string) string, field string, v *OptInt, most int32) {
-	if v.Known && (v.Value < 0 || v.Value > most) {
-		c.warn(at(field), "%d is not 0 to %d, taken as unknown", v.Value, most)
+	if v.Known() && (v.Value() < 0 || v.Value() > most) {
+		c.warn(at(field), "%d is not 0 to %d, taken as unknown", v.Value(), most)
 		*v = OptInt{}
 	}
 }
 
 func (c *checker) float(at func(string) string, field string, v *OptFloat, least, most float64) {
-	if v.Known && !(v.Value >= least && v.Value <= most) { // written so that NaN is caught
-		c.warn(at(field), "%g is not %g to %g, taken as unknown", v.Value, least, most)
+	if v.Known() && !(v.Value() >= least && v.Value() <= most) { // written so that NaN is caught
+		c.warn(at(field), "%g is not %g to %g, taken as unknown", v.Value(), least, most)
 		*v = OptFloat{}
 	}
 }
 
 // percent clips what is a little too much, as rounding in drivers makes it, and no more.
 func (c *checker) percent(at func(string) string, field string, v *OptFloat) {
-	if v.Known && v.Value > 100 && v.Value <= 110 {
-		c.warn(at(field), "%g clipped to 100", v.Value)
-		v.Value = 100
+	if v.Known() && v.Value() > 100 && v.Value() <= 110 {
+		c.warn(at(field), "%g clipped to 100", v.Value())
+		*v = Float(100)
 	}
 	c.float(at, field, v, 0, 100)
-	if v.Value == 0 {
-		v.Value = 0 // -0 is 0
-	}
 }
 
 func (c *checker) refuse(field, format string, args ...any) {

@@ -145,7 +145,7 @@ func TestAbsurdFiguresAreMendedWithAWarning(t *testing.T) {
 		"negative": {worker(func(w *WorkerReport) { w.GPUUtilizationPercent = Float(-1) }), "-1 is not 0 to 100, taken as unknown",
 			func(h *Hive) any { return h.Workers[0].GPUUtilizationPercent }, OptFloat{}},
 		"minus zero is zero": {worker(func(w *WorkerReport) { w.GPUUtilizationPercent = Float(math.Copysign(0, -1)) }), "",
-			func(h *Hive) any { return math.Signbit(h.Workers[0].GPUUtilizationPercent.Value) }, false},
+			func(h *Hive) any { return math.Signbit(h.Workers[0].GPUUtilizationPercent.Value()) }, false},
 		"a little too much": {worker(func(w *WorkerReport) { w.GPUUtilizationPercent = Float(100.4) }), "100.4 clipped to 100",
 			func(h *Hive) any { return h.Workers[0].GPUUtilizationPercent }, Float(100)},
 		"far too much": {worker(func(w *WorkerReport) { w.GPUUtilizationPercent = Float(4200) }), "4200 is not 0 to 100",
@@ -200,7 +200,7 @@ func TestAbsurdFiguresAreMendedWithAWarning(t *testing.T) {
 			if said := strings.Join(terms.Warnings, "\n"); !strings.Contains(said, c.warning) || c.warning == "" && said != "" {
 				t.Errorf("warnings %q, want %q", said, c.warning)
 			}
-			if diff := cmp.Diff(c.want, c.got(reg.Snapshot().Hive("gpu-1"))); diff != "" {
+			if diff := cmp.Diff(c.want, c.got(reg.Snapshot().Hive("gpu-1")), figures); diff != "" {
 				t.Errorf("mended value (-want +got):\n%s", diff)
 			}
 		})

@@ -24,12 +24,12 @@ func (a Activity) String() string { return [...]string{"IDLE", "BUSY", "UNKNOWN"
 // Telemetry are the fast figures of a worker.
 type Telemetry struct {
 	GPUUtilizationPercent OptFloat // 0 to 100
-	VRAMUsedMB            OptInt   // by this process
-	VRAMTotalMB           OptInt   // of its device or devices
 	CPUPercent            OptFloat // of one core, so it can pass 100
-	RSSMB                 OptInt
 	IOReadMBPerSecond     OptFloat
 	IOWriteMBPerSecond    OptFloat
+	VRAMUsedMB            OptInt // by this process
+	VRAMTotalMB           OptInt // of its device or devices
+	RSSMB                 OptInt
 	UptimeSeconds         OptInt
 	RequestsRunning       OptInt
 	RequestsQueued        OptInt
@@ -69,9 +69,9 @@ func (w *Worker) LastSeenAt() time.Time { return w.Hive.LastSeenAt }
 func activityOf(t *Telemetry, l Liveness) Activity {
 	gpu, requests := t.GPUUtilizationPercent, t.RequestsRunning
 	switch {
-	case l != Online || !gpu.Known && !requests.Known:
+	case l != Online || !gpu.Known() && !requests.Known():
 		return UnknownActivity
-	case gpu.Value == 0 && requests.Value == 0:
+	case gpu.Value() == 0 && requests.Value() == 0:
 		return Idle
 	default:
 		return Working
@@ -80,10 +80,10 @@ func activityOf(t *Telemetry, l Liveness) Activity {
 
 // freeVRAM returns what is left of a worker's GPU memory on a hive of this liveness.
 func freeVRAM(t *Telemetry, l Liveness) OptInt {
-	if l != Online || !t.VRAMTotalMB.Known || !t.VRAMUsedMB.Known {
+	if l != Online || !t.VRAMTotalMB.Known() || !t.VRAMUsedMB.Known() {
 		return OptInt{}
 	}
-	return Int(max(t.VRAMTotalMB.Value-t.VRAMUsedMB.Value, 0))
+	return Int(max(t.VRAMTotalMB.Value()-t.VRAMUsedMB.Value(), 0))
 }
 
 // settleTelemetry fills what follows from a worker's figures and its hive. Was is the record before it, or nil.

@@ -53,11 +53,11 @@ func (reg *TelemetryRegistry) recordHistory() {
 	reg.history.Step(func(record func(string, ...float32)) {
 		for w := range snap.WorkersWhere(nil) {
 			gpu, vram := history.Unknown(), history.Unknown()
-			if w.Hive.Liveness == Online && w.GPUUtilizationPercent.Known {
-				gpu = float32(w.GPUUtilizationPercent.Value)
+			if w.Hive.Liveness == Online && w.GPUUtilizationPercent.Known() {
+				gpu = float32(w.GPUUtilizationPercent.Value())
 			}
-			if w.Hive.Liveness == Online && w.VRAMUsedMB.Known {
-				vram = float32(w.VRAMUsedMB.Value)
+			if w.Hive.Liveness == Online && w.VRAMUsedMB.Known() {
+				vram = float32(w.VRAMUsedMB.Value())
 			}
 			record(w.ID, gpu, vram)
 		}

@@ -55,22 +55,24 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 	return profiles
 }
 
-// digest stands for all that the profiles of a hive's workers are made of: heartbeats of a hive that have equal digests make equal profiles,
-// so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so two that differ
-// meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for every
-// heartbeat, and in a large fleet Apply is mostly such waiting.
+// digest stands for the texts of a heartbeat that stay: heartbeats with equal digests come from one hive, of one version on one host, and make
+// equal profiles of its workers, so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so
+// two that differ meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for
+// every heartbeat, and in a large fleet Apply is mostly such waiting.
 //
 // Room is for the texts; it comes back for the next time.
 func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {
-	b := appendText(room[:0], hb.Hive.Hostname)
+	b := appendText(room[:0], hb.Hive.ID)
+	b = appendText(b, hb.Hive.Hostname)
+	b = appendText(b, hb.Hive.Version)
 	for i := range hb.Workers {
 		r := &hb.Workers[i]
 		b = appendText(b, r.Group)
 		b = appendText(b, r.Instance)
 		b = appendText(b, string(r.Model))
 		b = appendText(b, string(r.Endpoint))
-		b = binary.LittleEndian.AppendUint32(b, uint32(r.PID.Value))
-		if r.PID.Known {
+		b = binary.LittleEndian.AppendUint32(b, uint32(r.PID.Value()))
+		if r.PID.Known() {
 			b = append(b, 1)
 		} else {
 			b = append(b, 0)

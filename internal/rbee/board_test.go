@@ -93,7 +93,7 @@ func TestBoardShowsTheFleet(t *testing.T) {
 		want := view{}
 		for h := range reg.Snapshot().AllHives() {
 			for _, w := range h.Workers {
-				want[h.ID] = append(want[h.ID], int(w.PID.Value))
+				want[h.ID] = append(want[h.ID], int(w.PID.Value()))
 			}
 		}
 		for _, w := range watchers {

@@ -39,12 +39,12 @@ func appendWorker(b []byte, w *registry.Worker) []byte {
 	b = appendInt(append(b, `{"pid":`...), w.PID)
 	b = appendString(append(b, `,"group":`...), w.Group)
 	b = appendString(append(b, `,"instance":`...), w.Instance)
-	b = appendFloat(append(b, `,"cpu_pct":`...), w.CPUPercent.Value)
+	b = appendFloat(append(b, `,"cpu_pct":`...), w.CPUPercent.Value())
 	b = appendInt(append(b, `,"rss_mb":`...), w.RSSMB)
-	b = appendFloat(append(b, `,"io_r_mb_s":`...), w.IOReadMBPerSecond.Value)
-	b = appendFloat(append(b, `,"io_w_mb_s":`...), w.IOWriteMBPerSecond.Value)
+	b = appendFloat(append(b, `,"io_r_mb_s":`...), w.IOReadMBPerSecond.Value())
+	b = appendFloat(append(b, `,"io_w_mb_s":`...), w.IOWriteMBPerSecond.Value())
 	b = appendInt(append(b, `,"uptime_s":`...), w.UptimeSeconds)
-	b = appendFloat(append(b, `,"gpu_util_pct":`...), w.GPUUtilizationPercent.Value)
+	b = appendFloat(append(b, `,"gpu_util_pct":`...), w.GPUUtilizationPercent.Value())
 	b = appendInt(append(b, `,"vram_mb":`...), w.VRAMUsedMB)
 	b = appendInt(append(b, `,"total_vram_mb":`...), w.VRAMTotalMB)
 	b = append(b, `,"model":`...)
@@ -91,7 +91,7 @@ func appendQueenTime(b []byte, at time.Time) []byte {
 	return append(appendTime(b, at), "}"+frameEnd...)
 }
 
-func appendInt(b []byte, v registry.OptInt) []byte { return strconv.AppendInt(b, int64(v.Value), 10) }
+func appendInt(b []byte, v registry.OptInt) []byte { return strconv.AppendInt(b, int64(v.Value()), 10) }
 
 // appendFloat appends the shortest text that reads back as v, as the Rust crate ryu lays it out. What is no number is null.
 func appendFloat(b []byte, v float64) []byte {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"waggle/registry"
 )
@@ -48,7 +49,7 @@ func TestPushedGenerations(t *testing.T) {
 			GPUUtilizationPercent: registry.Float(85), VRAMUsedMB: registry.Int(8192), VRAMTotalMB: registry.Int(24576),
 			RSSMB: registry.Int(4096), UptimeSeconds: registry.Int(3600),
 		}
-		if diff := cmp.Diff(want, w.Telemetry); diff != "" {
+		if diff := cmp.Diff(want, w.Telemetry, cmpopts.EquateComparable(registry.OptInt{}, registry.OptFloat{})); diff != "" {
 			t.Errorf("telemetry (-want +got):\n%s", diff)
 		}
 		if w.Endpoint != "http://192.168.1.100:8080" || w.Model != "llama-3.2-1b" || w.PID != registry.Int(12345) {
@@ -69,7 +70,7 @@ func TestPushedGenerations(t *testing.T) {
 			{ID: "GPU-0", Name: "NVIDIA RTX 4090", Kind: registry.GPU, MemoryTotalMB: registry.Int(24 << 10), ComputeCapability: "8.9"},
 			{ID: "CPU-0", Name: "CPU (16 cores)", Kind: registry.CPU, MemoryTotalMB: registry.Int(64 << 10)},
 		}
-		if diff := cmp.Diff(want, f.hive("gpu-server-1").Devices); diff != "" {
+		if diff := cmp.Diff(want, f.hive("gpu-server-1").Devices, cmpopts.EquateComparable(registry.OptInt{}, registry.OptFloat{})); diff != "" {
 			t.Errorf("devices (-want +got):\n%s", diff)
 		}
 	})
@@ -282,7 +283,7 @@ func TestUnknownIsUnknown(t *testing.T) {
 			if w.GPUUtilizationPercent != c.gpu || w.VRAMUsedMB != c.used || w.VRAMTotalMB != c.total {
 				t.Errorf("got load %v, used %v, total %v; want %v, %v, %v", w.GPUUtilizationPercent, w.VRAMUsedMB, w.VRAMTotalMB, c.gpu, c.used, c.total)
 			}
-			if w.CPUPercent.Known || w.IOReadMBPerSecond.Known || w.IOWriteMBPerSecond.Known {
+			if w.CPUPercent.Known() || w.IOReadMBPerSecond.Known() || w.IOWriteMBPerSecond.Known() {
 				t.Error("the constants 0 for CPU and I/O were taken for figures")
 			}
 		})

@@ -136,7 +136,7 @@ func TestPulledHives(t *testing.T) {
 			`{"workers":[],"timestamp":"whenever","hive_info":[1,{"a":null}],"hive_id":"gpu-1","type":"telemetry"}`)})
 		f.follow(h)
 		f.online("gpu-1")
-		if h := f.hive("gpu-1"); !h.Available || h.ClockSkewMS.Known {
+		if h := f.hive("gpu-1"); !h.Available || h.ClockSkewMS.Known() {
 			t.Errorf("got %+v, want it available and its clock unknown", h)
 		}
 	})

@@ -77,10 +77,10 @@ func giveEndpoints(hb *registry.Heartbeat) {
 
 // overtaken reports whether a heartbeat was sent before the last one that its hive's record shows. Only the sender's clock can tell.
 func overtaken(hb *registry.Heartbeat, known *registry.Hive) bool {
-	if hb.SentAt.IsZero() || !known.ClockSkewMS.Known {
+	if hb.SentAt.IsZero() || !known.ClockSkewMS.Known() {
 		return false
 	}
-	last := known.LastSeenAt.Add(time.Duration(known.ClockSkewMS.Value) * time.Millisecond)
+	last := known.LastSeenAt.Add(time.Duration(known.ClockSkewMS.Value()) * time.Millisecond)
 	earlier := last.Sub(hb.SentAt)
 	return earlier > time.Millisecond && earlier < reorderWindow // the skew is rounded to 1 ms
 }

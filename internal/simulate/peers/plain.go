@@ -82,7 +82,7 @@ func (p plain) workers(w http.ResponseWriter, r *http.Request) {
 	}
 	nodes := make([]plainWorker, len(page.Nodes))
 	for i, n := range page.Nodes {
-		nodes[i] = plainWorker{n.ID, string(n.Model), string(n.Endpoint), n.Activity.String(), n.GPUUtilizationPercent.Value, n.VRAMFreeMB.Value}
+		nodes[i] = plainWorker{n.ID, string(n.Model), string(n.Endpoint), n.Activity.String(), n.GPUUtilizationPercent.Value(), n.VRAMFreeMB.Value()}
 	}
 	p.answer(w, nodes)
 }
