@@ -51,15 +51,15 @@ func NewSchema(r *Resolver) *Schema {
 			ast.Query: {
 				"hives":      object(t.hivePage),
 				"hive":       object(t.hive),
-				"workers":    object(t.workerPage),
+				"workers":    calledBy(callWorkers, object(t.workerPage)),
 				"worker":     object(t.worker),
-				"bestWorker": object(t.worker),
+				"bestWorker": calledBy(callBestWorker, object(t.worker)),
 				"fleet":      object(t.fleet),
 				"events":     list(t.event),
 				"server":     object(t.server),
 			},
 			ast.Mutation: {
-				"heartbeat":    object(t.terms),
+				"heartbeat":    calledBy(callHeartbeat, object(t.terms)),
 				"heartbeats":   list(t.terms),
 				"cordonHive":   object(t.hive),
 				"uncordonHive": object(t.hive),
@@ -88,7 +88,11 @@ func (s *Schema) Complexity(ctx context.Context, typeName, field string, childCo
 // Exec executes an operation. It takes the operation's context over.
 func (s *Schema) Exec(ctx context.Context) graphql.ResponseHandler {
 	op := graphql.GetOperationContext(ctx)
-	op.ResolverMiddleware = s.around(s.planOf(op), op.ResolverMiddleware)
+	p := s.planOf(op)
+	if p.isDirect() {
+		return s.direct(ctx, op, p[0])
+	}
+	op.ResolverMiddleware = s.around(p, op.ResolverMiddleware)
 	return s.generated.Exec(ctx)
 }
 
@@ -96,16 +100,18 @@ func (s *Schema) Exec(ctx context.Context) graphql.ResponseHandler {
 type plan []plannedField
 
 type plannedField struct {
-	field  *ast.Field
-	answer answer // nil: not plain
+	graphql.CollectedField
+	answer answer  // nil: not plain
+	value  *writer // writes what answer does; nil for a subscription, too
+	call   caller  // nil: only gqlgen calls the resolver
 }
 
 // answer makes of what a root field's resolver returned what gqlgen takes in its place: the same, written, or for a subscription a
 // function that writes what comes. It returns nil when it cannot.
 type answer func(v any) any
 
-// root compiles what is selected of a root field. It returns nil for what is not plain.
-type root func(s *Schema, c *graphqlplan.Compiler, f graphql.CollectedField) answer
+// root compiles a root field: what is selected of it, if that is plain.
+type root func(s *Schema, c *graphqlplan.Compiler, f *plannedField)
 
 // planOf returns the plan of an operation. Queries and mutations are compiled once for all requests with the same document. A
 // subscription is executed so rarely that it is compiled for the occasion, with its variables.
@@ -132,9 +138,9 @@ func (s *Schema) compile(c *graphqlplan.Compiler, op *ast.OperationDefinition) p
 	}
 	p := make(plan, len(fields))
 	for i, f := range fields {
-		p[i].field = f.Field
+		p[i].CollectedField = f
 		if root := s.roots[op.Operation][f.Name]; root != nil {
-			p[i].answer = root(s, c, f)
+			root(s, c, &p[i])
 		}
 	}
 	return p
@@ -149,7 +155,7 @@ func (s *Schema) around(p plan, next graphql.FieldMiddleware) graphql.FieldMiddl
 		}
 		field := graphql.GetFieldContext(ctx).Field.Field
 		for i := range p {
-			if p[i].field != field {
+			if p[i].Field != field {
 				continue
 			}
 			if p[i].answer == nil {
@@ -171,40 +177,53 @@ func (t text) MarshalGQL(w io.Writer) { _, _ = w.Write(t) }
 
 // object is a root field that returns an object.
 func object[T any](o *graphqlplan.Object[T]) root {
-	return func(s *Schema, c *graphqlplan.Compiler, f graphql.CollectedField) answer {
-		write := o.Compile(c, f.Selections)
-		if write == nil {
-			return nil
+	return func(s *Schema, c *graphqlplan.Compiler, f *plannedField) {
+		if write := o.Compile(c, f.Selections); write != nil {
+			f.written(s, func(b []byte, v any) []byte { return write(b, v.(*T)) })
 		}
-		return s.value(func(b []byte, v any) []byte { return write(b, v.(*T)) })
 	}
 }
 
 // list is a root field that returns a list of objects.
 func list[T any](o *graphqlplan.Object[T]) root {
-	return func(s *Schema, c *graphqlplan.Compiler, f graphql.CollectedField) answer {
-		write := o.Compile(c, f.Selections)
-		if write == nil {
-			return nil
+	return func(s *Schema, c *graphqlplan.Compiler, f *plannedField) {
+		if write := o.Compile(c, f.Selections); write != nil {
+			f.written(s, func(b []byte, v any) []byte { return graphqlplan.AppendList(b, v.([]*T), write) })
 		}
-		return s.value(func(b []byte, v any) []byte { return graphqlplan.AppendList(b, v.([]*T), write) })
 	}
 }
 
-// value makes an answer of a function that appends what it gets, or returns nil.
-func (s *Schema) value(write func(b []byte, v any) []byte) answer {
-	var size atomic.Int64 // of the last answer: the next one is probably like it
-	return func(v any) any {
-		b := s.write(make([]byte, 0, size.Load()+64), func(b []byte) []byte { return write(b, v) })
-		if b == nil {
-			return nil
+// written makes the field one whose values are written by a function that appends what it gets, or returns nil.
+func (f *plannedField) written(s *Schema, write func(b []byte, v any) []byte) {
+	w := &writer{schema: s, write: write}
+	f.value = w
+	f.answer = func(v any) any {
+		if b := w.append("", v, ""); b != nil {
+			return graphql.Marshaler(text(b))
 		}
-		size.Store(int64(len(b)))
-		if isRoomy(b) {
-			b = bytes.Clone(b)
-		}
-		return graphql.Marshaler(text(b))
+		return nil
 	}
+}
+
+// writer writes the values of a root field.
+type writer struct {
+	schema *Schema
+	write  func(b []byte, v any) []byte
+	size   atomic.Int64 // of the last value: the next one is probably like it
+}
+
+// append writes a value between two texts. It returns nil when it cannot.
+func (w *writer) append(before string, v any, after string) []byte {
+	b := w.schema.write(append(make([]byte, 0, w.size.Load()+64), before...), func(b []byte) []byte { return w.write(b, v) })
+	if b == nil {
+		return nil
+	}
+	b = append(b, after...)
+	w.size.Store(int64(len(b)))
+	if isRoomy(b) {
+		b = bytes.Clone(b)
+	}
+	return b
 }
 
 // write calls a function that appends a value, and counts what became of it. A panic is gqlgen's to tell of, which will come upon it as well.
@@ -225,13 +244,13 @@ func isRoomy(b []byte) bool { return cap(b) > 16<<10 && len(b) < cap(b)/4 }
 
 // stream is the root field of a subscription. Generated writes an element when the compiled selection cannot.
 func stream[T any](o *graphqlplan.Object[T], generated func(*executionContext, context.Context, ast.SelectionSet, *T) graphql.Marshaler) root {
-	return func(s *Schema, c *graphqlplan.Compiler, f graphql.CollectedField) answer {
+	return func(s *Schema, c *graphqlplan.Compiler, f *plannedField) {
 		write := o.Compile(c, f.Selections)
 		if write == nil {
-			return nil
+			return
 		}
 		opening := `{"` + f.Alias + `":`
-		return func(v any) any {
+		f.answer = func(v any) any {
 			elements := v.(<-chan *T)
 			var room []byte // used again, since gqlgen copies what it is given
 			return func(ctx context.Context) graphql.Marshaler {

@@ -39,7 +39,7 @@ func notCompiled(t *testing.T, s *Schema, document string, vars map[string]any) 
 		}
 		for _, f := range p {
 			if f.answer == nil {
-				names = append(names, f.field.Name)
+				names = append(names, f.Name)
 			}
 		}
 	}
@@ -153,11 +153,22 @@ func TestCompiledSelectionsAreUsed(t *testing.T) {
 // execute returns the first response, as gqlgen's own transports would send it.
 func execute(ctx context.Context, t *testing.T, schema graphql.ExecutableSchema, document string) string {
 	t.Helper()
+	return executeWith(ctx, t, schema, document, nil)
+}
+
+// executeWith is execute with variables that are read already.
+func executeWith(ctx context.Context, t *testing.T, schema graphql.ExecutableSchema, document string, vars map[string]any) string {
+	t.Helper()
 	exec := executor.New(schema)
 	ctx = graphql.StartOperationTrace(ctx)
-	op, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document})
+	doc, errs := gqlparser.LoadQueryWithRules(schema.Schema(), document, rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatal(errs)
+	}
+	op := &graphql.OperationContext{
+		RawQuery: document, Doc: doc, Operation: doc.Operations[0], Variables: vars, RecoverFunc: graphql.DefaultRecover,
+		ResolverMiddleware:     func(ctx context.Context, next graphql.Resolver) (any, error) { return next(ctx) },
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler { return next(ctx) },
 	}
 	responses, ctx := exec.DispatchOperation(ctx, op)
 	resp := responses(ctx)
