@@ -3,6 +3,7 @@ package graphqlexec
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"strconv"
 
@@ -12,13 +13,16 @@ import (
 	"waggle/internal/jsonwalk"
 )
 
-// coerceVariables makes the variables of an operation from those of the request, as the specification's
+// coerceVariables makes the variables of an operation from those of the request, in the same map, as the specification's
 // CoerceVariableValues says. It is used in place of gqlparser's VariableValues, which takes an Int in quotes, an enum
 // value in any case and an Int beyond 32 bits, and walks the values by reflection.
-func (e *Executor) coerceVariables(op *ast.OperationDefinition, given map[string]any) (map[string]any, *gqlerror.Error) {
-	vars := make(map[string]any, len(op.VariableDefinitions))
+func (e *Executor) coerceVariables(op *ast.OperationDefinition, vars map[string]any) (map[string]any, *gqlerror.Error) {
+	if vars == nil {
+		vars = map[string]any{}
+	}
+	maps.DeleteFunc(vars, func(name string, _ any) bool { return op.VariableDefinitions.ForName(name) == nil })
 	for _, def := range op.VariableDefinitions {
-		v, isGiven := given[def.Variable]
+		v, isGiven := vars[def.Variable]
 		switch {
 		case isGiven:
 			c, bad := e.coerceVariable(op, def, v)

@@ -1,4 +1,4 @@
-// Package graphqlexec executes GraphQL operations for every transport, on gqlgen's executor.
+// Package graphqlexec executes GraphQL operations for every transport, on a schema that gqlgen generated.
 //
 // Its promises:
 //

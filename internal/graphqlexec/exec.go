@@ -7,7 +7,6 @@ import (
 
 	"github.com/99designs/gqlgen/complexity"
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -19,7 +18,6 @@ import (
 type Executor struct {
 	cfg    Config
 	schema graphql.ExecutableSchema
-	gqlgen *executor.Executor
 	docs   *documentCache
 	stats  counters
 
@@ -29,10 +27,8 @@ type Executor struct {
 
 // New makes an executor for a schema.
 func New(schema graphql.ExecutableSchema, cfg Config) *Executor {
-	e := &Executor{cfg: cfg.withDefaults(), schema: schema, gqlgen: executor.New(schema), groups: map[groupKey]*group{}}
+	e := &Executor{cfg: cfg.withDefaults(), schema: schema, groups: map[groupKey]*group{}}
 	e.docs = newDocumentCache(e.cfg.MaxCachedBytes)
-	e.gqlgen.SetErrorPresenter(e.presentOne)
-	e.gqlgen.SetRecoverFunc(e.recovered)
 	return e
 }
 
@@ -49,7 +45,7 @@ func (o *Operation) IsSubscription() bool { return o.ctx.Operation.Operation == 
 func (o *Operation) IsMutation() bool { return o.ctx.Operation.Operation == ast.Mutation }
 
 // Prepare parses and validates an operation, keeps it to the limits and reads its variables. Its errors are ready for
-// the client; nothing was executed.
+// the client; nothing was executed. The variables of params become those of the operation, so params are for one call.
 func (e *Executor) Prepare(ctx context.Context, params *graphql.RawParams) (*Operation, gqlerror.List) {
 	op, errs := e.prepare(ctx, params)
 	if len(errs) > 0 {
@@ -191,9 +187,42 @@ func (e *Executor) Execute(ctx context.Context, op *Operation) (resp *graphql.Re
 			resp = &graphql.Response{Errors: e.present(ctx, e.recovered(ctx, p)), Data: []byte("null")}
 		}
 	}()
-	responses, ctx := e.gqlgen.DispatchOperation(e.cfg.Begin(ctx), op.ctx)
-	if resp = responses(ctx); resp == nil { // The context ended first.
-		resp = &graphql.Response{Errors: e.present(ctx, context.Cause(ctx)), Data: []byte("null")}
+	ctx = e.withResponse(graphql.WithOperationContext(e.cfg.Begin(ctx), op.ctx))
+	if ctx.Err() != nil {
+		return &graphql.Response{Errors: e.present(ctx, context.Cause(ctx)), Data: []byte("null")}
 	}
-	return e.capped(resp)
+	return e.capped(finished(ctx, e.schema.Exec(ctx)(ctx)))
+}
+
+// elements starts a subscription, which belongs to a context, and returns what gives its responses, one by one, and nil after the last.
+//
+// Execute and elements are what gqlgen's own executor does where there are no extensions to it, for which it makes a dozen closures for each operation.
+func (e *Executor) elements(ctx context.Context, op *graphql.OperationContext) func() *graphql.Response {
+	ctx = graphql.WithOperationContext(ctx, op)
+	starting := e.withResponse(ctx)
+	next := e.schema.Exec(starting)
+	if errs := graphql.GetErrors(starting); errs != nil {
+		next = graphql.OneShot(&graphql.Response{Errors: errs})
+	}
+	return func() *graphql.Response {
+		if ctx.Err() != nil {
+			return nil
+		}
+		ctx := e.withResponse(ctx)
+		return finished(ctx, next(ctx))
+	}
+}
+
+// withResponse makes the context of one response, which collects the errors of its fields.
+func (e *Executor) withResponse(ctx context.Context) context.Context {
+	return graphql.WithResponseContext(ctx, e.presentOne, e.recovered)
+}
+
+// finished adds to a response what its context has collected. There may be none.
+func finished(ctx context.Context, resp *graphql.Response) *graphql.Response {
+	if resp != nil {
+		resp.Errors = append(resp.Errors, graphql.GetErrors(ctx)...)
+		resp.Extensions = graphql.GetExtensions(ctx)
+	}
+	return resp
 }

@@ -321,10 +321,10 @@ func (g *group) run(opCtx *graphql.OperationContext) {
 		}
 		g.end(errs)
 	}()
-	responses, ctx := g.exec.gqlgen.DispatchOperation(withGroup(g.ctx, g), opCtx)
+	next := g.exec.elements(withGroup(g.ctx, g), opCtx)
 	g.begin()
 	for {
-		resp := responses(ctx)
+		resp := next()
 		if resp == nil {
 			return
 		}

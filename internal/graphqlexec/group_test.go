@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,7 @@ const changesQuery = `subscription($since:String,$prefix:String){changes(since:$
 
 func subscribe(t *testing.T, e *graphqlexec.Executor, c *client, query string, vars map[string]any, scope string) {
 	t.Helper()
-	op, errs := e.Prepare(t.Context(), &graphql.RawParams{Query: query, Variables: vars})
+	op, errs := e.Prepare(t.Context(), &graphql.RawParams{Query: query, Variables: maps.Clone(vars)})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
