@@ -43,6 +43,17 @@ func (p *attempts) send(raw syscall.RawConn, e *entry) (rest []byte) {
 	return a.try(raw)
 }
 
+// sendAll is send for messages that may be of one socket alone, a frame for each.
+func (p *attempts) sendAll(raw syscall.RawConn, messages []entry) (rest []byte) {
+	a := p.pool.Get().(*attempt)
+	defer p.pool.Put(a)
+	a.message, a.suffix, a.frame = nil, nil, a.frame[:0]
+	for i := range messages {
+		a.frame = messages[i].append(appendHeader(a.frame, opText, messages[i].size()))
+	}
+	return a.try(raw)
+}
+
 // try writes the frame, of which it returns a copy of what is left.
 func (a *attempt) try(raw syscall.RawConn) (rest []byte) {
 	a.taken = 0

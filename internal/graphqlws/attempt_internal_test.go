@@ -114,6 +114,57 @@ func TestWhoWritesAMessage(t *testing.T) {
 	})
 }
 
+func TestWhoWritesAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		size   int
+		before func(c *conn)
+		atOnce bool
+	}{
+		{"an idle socket's is written at once", 100, func(*conn) {}, true},
+		{"a large one is left to the writer", copiedBytes, func(*conn) {}, false},
+		{"so is one that may be gathered", 100, func(c *conn) { c.gather = time.Millisecond }, false},
+		{"so is one that comes while the writer writes", 100, func(c *conn) { c.signal() }, false},
+		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
+		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
+		{"so is one of a connection that is no descriptor", 100, func(c *conn) { c.raw = nil }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			near, far := tcpPair(t)
+			_ = near.SetWriteBuffer(1 << 20)
+			_ = far.SetReadBuffer(1 << 20)
+			c, o := idle(t, near)
+			c.ops = map[string]*operation{o.id: o}
+			tc.before(c)
+			queued := len(c.out.queue)
+			resp := &graphql.Response{Data: []byte(`"` + strings.Repeat("x", tc.size) + `"`)}
+			o.answer(resp)
+			if !o.done || len(c.ops) > 0 {
+				t.Error("its id is not free")
+			}
+			m := message(t, strings.Repeat("x", tc.size))
+			complete := completeMessage(o.suffix)
+			if !tc.atOnce {
+				q := c.out.queue[queued:]
+				if len(q) != 2 || !bytes.Equal(q[0].append(nil), append(m.Envelope(), o.suffix...)) || !bytes.Equal(q[1].own, complete) {
+					t.Errorf("%d messages are queued", len(q))
+				}
+				return
+			}
+			if len(c.out.queue) > 0 || c.writer.Load() != writerIdle {
+				t.Error("the writer was started")
+			}
+			want := append(appendHeader(frameOf(m, o), opText, len(complete)), complete...)
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the client got %q, %v", got, err)
+			}
+		})
+	}
+}
+
 // fill writes messages until the kernel does not take all of a frame, and returns all frames.
 func fill(t *testing.T, c *conn, o *operation) []byte {
 	t.Helper()

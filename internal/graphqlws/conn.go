@@ -148,6 +148,38 @@ func (c *conn) read() {
 	}
 }
 
+// task is the handling of one message, which is used again.
+type task struct {
+	c       *conn
+	data    *bytes.Buffer
+	handled chan struct{} // of no size: whoever waits for one message must not be told of the next one
+	do      func()        // run, made once
+}
+
+func newTask() any {
+	t := &task{handled: make(chan struct{})}
+	t.do = t.run
+	return t
+}
+
+// run handles the message and then executes the operation that it may have begun.
+func (t *task) run() {
+	h := t.c.h
+	graphqlexec.NextStage()
+	if execute := t.handle(); execute != nil {
+		execute()
+	}
+	h.messages.Put(t.data) // What was made of the message has copies of what it keeps.
+	t.c, t.data = nil, nil
+	h.tasks.Put(t)
+}
+
+func (t *task) handle() (execute func()) {
+	defer func() { t.handled <- struct{}{} }()
+	defer func() { t.c.failed(recover()) }()
+	return t.c.handle(t.data.Bytes())
+}
+
 // received handles one message on a goroutine of its own and waits for it, which keeps this one's stack small: there
 // are as many readers as sockets. An operation goes on there without being waited for.
 func (c *conn) received(kind int, data *bytes.Buffer) {
@@ -160,21 +192,10 @@ func (c *conn) received(kind int, data *bytes.Buffer) {
 	case !utf8.Valid(data.Bytes()):
 		c.shut(closeInvalidUTF8, "Invalid UTF-8")
 	default:
-		handled := make(chan struct{})
-		c.h.runners.run(func() {
-			graphqlexec.NextStage()
-			var run func()
-			func() {
-				defer close(handled)
-				defer func() { c.failed(recover()) }()
-				run = c.handle(data.Bytes())
-			}()
-			if run != nil {
-				run()
-			}
-			c.h.messages.Put(data) // What was made of the message has copies of what it keeps.
-		})
-		<-handled
+		t := c.h.tasks.Get().(*task)
+		t.c, t.data = c, data
+		c.h.runners.run(t.do)
+		<-t.handled
 	}
 }
 
@@ -372,11 +393,30 @@ func (c *conn) writeAtOnce(e *entry) bool {
 		c.written = now
 	}
 	c.h.stats.messagesOut.Add(1)
-	if c.out.rest = c.h.attempts.send(c.raw, e); len(c.out.rest) > 0 {
-		c.out.bytes = len(c.out.rest)
+	c.leaveRest(c.h.attempts.send(c.raw, e))
+	return true
+}
+
+// answerAtOnce is writeAtOnce for the messages of one socket alone, all of them or none. Where they may be gathered they are the writer's.
+func (c *conn) answerAtOnce(messages []entry) bool {
+	size := 0
+	for i := range messages {
+		size += messages[i].size()
+	}
+	if !c.isIdle() || c.gather > 0 || size > copiedBytes {
+		return false
+	}
+	c.h.stats.messagesOut.Add(int64(len(messages)))
+	c.leaveRest(c.h.attempts.sendAll(c.raw, messages))
+	return true
+}
+
+// leaveRest leaves to the writer what the kernel has not taken of a frame.
+func (c *conn) leaveRest(rest []byte) {
+	if len(rest) > 0 {
+		c.out.rest, c.out.bytes = rest, len(rest)
 		c.signal()
 	}
-	return true
 }
 
 // isIdle tells that nothing waits to be written, and that it could be written without the writer. It is called with mu held.

@@ -27,6 +27,7 @@ type Handler struct {
 	cfg         Config
 	upgrader    websocket.Upgrader
 	messages    sync.Pool // of *bytes.Buffer, for clients' messages
+	tasks       sync.Pool // of *task
 	buffers     sync.Pool
 	attempts    *attempts
 	gatherer    gatherer
@@ -52,6 +53,7 @@ func New(exec *graphqlexec.Executor, cfg Config) *Handler {
 		CheckOrigin:     h.cfg.CheckOrigin,
 	}
 	h.messages.New = func() any { return bytes.NewBuffer(make([]byte, 0, messageBytes)) }
+	h.tasks.New = newTask
 	h.buffers.New = func() any {
 		b := make([]byte, 0, writeBytes)
 		return &b

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -119,10 +120,12 @@ func gatherMillis(payload json.RawMessage) (ms int, ok bool, err error) {
 	return ms, true, nil
 }
 
+const nextEnd = `next"}`
+
 // suffixOf is what a socket appends to an envelope: the rest of the message.
 func suffixOf(id string) []byte {
 	quoted, _ := json.Marshal(id) // A string cannot fail.
-	return fmt.Appendf(nil, `,"id":%s,"type":"next"}`, quoted)
+	return slices.Concat([]byte(`,"id":`), quoted, []byte(`,"type":"`+nextEnd))
 }
 
 func errorMessage(id string, errs gqlerror.List) []byte {
@@ -137,9 +140,9 @@ func errorMessage(id string, errs gqlerror.List) []byte {
 	return b
 }
 
-func completeMessage(id string) []byte {
-	quoted, _ := json.Marshal(id)
-	return fmt.Appendf(nil, `{"id":%s,"type":"complete"}`, quoted)
+// completeMessage ends the operation of which the suffix is.
+func completeMessage(suffix []byte) []byte {
+	return slices.Concat([]byte("{"), suffix[1:len(suffix)-len(nextEnd)], []byte(`complete"}`))
 }
 
 func pongMessage(payload json.RawMessage) []byte {

@@ -57,7 +57,7 @@ func FuzzParseMessage(f *testing.F) {
 			t.Errorf("gatherMs %d", ms)
 		}
 		for _, msg := range [][]byte{
-			append([]byte(`{"payload":{}`), suffixOf(m.id)...), completeMessage(m.id), pongMessage(m.payload),
+			append([]byte(`{"payload":{}`), suffixOf(m.id)...), completeMessage(suffixOf(m.id)), pongMessage(m.payload),
 			errorMessage(m.id, gqlerror.List{{Message: "x"}}),
 		} {
 			if !json.Valid(msg) {

@@ -58,17 +58,19 @@ func (c *conn) send(msg []byte) {
 	c.sendLocked(entry{own: msg})
 }
 
-// sendLocked queues a message that cannot be put off.
-func (c *conn) sendLocked(e entry) {
-	if c.out.closing {
+// sendLocked sends messages that cannot be put off: at once, or else by the writer.
+func (c *conn) sendLocked(messages ...entry) {
+	if c.out.closing || c.answerAtOnce(messages) {
 		return
 	}
-	if !c.out.roomForOwn(e.size(), &c.h.cfg) {
-		c.shutLocked(closeSlowConsumer, reasonSlowConsumer)
-		return
-	}
-	if c.out.push(e) {
-		c.signal()
+	for _, e := range messages {
+		if !c.out.roomForOwn(e.size(), &c.h.cfg) {
+			c.shutLocked(closeSlowConsumer, reasonSlowConsumer)
+			return
+		}
+		if c.out.push(e) {
+			c.signal()
+		}
 	}
 }
 
@@ -209,12 +211,7 @@ func (o *operation) answer(resp *graphql.Response) {
 		o.Error(gqlerror.List{graphqlexec.NewError(graphqlexec.CodeInternal, "the answer cannot be encoded")})
 		return
 	}
-	o.c.mu.Lock()
-	if !o.done {
-		o.c.sendLocked(entry{shared: m, op: o})
-	}
-	o.c.mu.Unlock()
-	o.Complete()
+	o.finish(entry{shared: m, op: o}, entry{own: completeMessage(o.suffix), op: o})
 }
 
 // Next queues a message of the subscription.
@@ -247,13 +244,15 @@ func (o *operation) Next(m *graphqlexec.Message) bool {
 }
 
 // Error ends the operation with an error message, after which there is no complete.
-func (o *operation) Error(errs gqlerror.List) { o.finish(errorMessage(o.id, errs)) }
+func (o *operation) Error(errs gqlerror.List) {
+	o.finish(entry{own: errorMessage(o.id, errs), op: o})
+}
 
 // Complete ends the operation.
-func (o *operation) Complete() { o.finish(completeMessage(o.id)) }
+func (o *operation) Complete() { o.finish(entry{own: completeMessage(o.suffix), op: o}) }
 
-// finish frees the id before the client can know that it is free.
-func (o *operation) finish(msg []byte) {
+// finish sends the last messages of the operation. It frees the id before the client can know that it is free.
+func (o *operation) finish(messages ...entry) {
 	c := o.c
 	c.mu.Lock()
 	if o.done {
@@ -262,7 +261,7 @@ func (o *operation) finish(msg []byte) {
 	}
 	o.done = true
 	delete(c.ops, o.id)
-	c.sendLocked(entry{own: msg, op: o})
+	c.sendLocked(messages...)
 	cancel := o.cancel
 	c.mu.Unlock()
 	if cancel != nil {
