@@ -159,16 +159,21 @@ func (r *heartbeatReader) id() string {
 
 // int reads an integer of 32 bits. 3.0 and 3e2 are integers, as the specification allows.
 func (r *heartbeatReader) int() int32 {
-	if n, ok := r.PlainInt(); ok && n == int64(int32(n)) {
-		return int32(n)
-	} else if ok {
-		r.Refuse(strconv.AppendInt(nil, n, 10), "an integer of 32 bits")
-		return 0
+	if n, ok := r.PlainInt(); ok {
+		return r.narrow(n)
 	}
 	token := r.Raw()
 	n, ok := wholeNumber(token)
 	if !ok || n < math.MinInt32 || n > math.MaxInt32 {
 		r.Refuse(token, "an integer of 32 bits")
+	}
+	return int32(n)
+}
+
+// narrow returns an integer that was read as one of 32 bits.
+func (r *heartbeatReader) narrow(n int64) int32 {
+	if n != int64(int32(n)) {
+		r.Refuse(strconv.AppendInt(nil, n, 10), "an integer of 32 bits")
 	}
 	return int32(n)
 }
@@ -187,6 +192,9 @@ func wholeNumber(token []byte) (int64, bool) {
 
 // optInt reads an integer of 32 bits, or null as unknown.
 func (r *heartbeatReader) optInt() registry.OptInt {
+	if n, ok := r.PlainInt(); ok {
+		return registry.Int(r.narrow(n))
+	}
 	if r.Null() {
 		return registry.OptInt{}
 	}

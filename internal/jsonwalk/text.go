@@ -21,6 +21,10 @@ func (w *Walker) Text() []byte {
 		return nil
 	}
 	start := w.pos
+	if end := start + 1 + plainPrefix(w.data[start+1:]); end < len(w.data) && w.data[end] == '"' {
+		w.pos = end + 1
+		return w.data[start+1 : end]
+	}
 	plain := w.skipString()
 	if w.err != nil {
 		return nil

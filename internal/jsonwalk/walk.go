@@ -239,27 +239,31 @@ func (w *Walker) PlainDecimal() (float64, bool) {
 	if digits == 0 {
 		return 0, false
 	}
-	scale := 1.0
+	places := 0
 	if pos < len(w.data) && w.data[pos] == '.' {
 		fraction := pos + 1
 		if v, pos = addDigits(v, w.data, fraction); pos == fraction {
 			return 0, false
 		}
-		digits += pos - fraction
-		for range min(pos-fraction, 15) {
-			scale *= 10
-		}
+		places = pos - fraction
+		digits += places
 	}
-	if digits > 15 || !endsNumber(w.data, pos) {
+	if digits >= len(powersOfTen) || !endsNumber(w.data, pos) {
 		return 0, false
 	}
 	w.pos = pos
-	f := float64(v) / scale
+	f := float64(v)
+	if places > 0 {
+		f /= powersOfTen[places]
+	}
 	if negative {
 		f = -f
 	}
 	return f, true
 }
+
+//nolint:gochecknoglobals // a table that nobody changes
+var powersOfTen = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
 // wholePart looks at a number up to where its fraction, exponent or end would be. There are no digits if there is no number.
 func (w *Walker) wholePart() (v int64, digits, pos int, negative bool) {
