@@ -21,17 +21,17 @@ func heartbeatShape() *jsonwalk.Shape[*heartbeatReader, registry.Heartbeat] {
 	field := jsonwalk.NewField[*heartbeatReader, registry.Heartbeat]
 	return jsonwalk.NewShape(
 		field("hive", func(r *heartbeatReader, hb *registry.Heartbeat) { r.shapes.hive.Read(r.Walker, r, &hb.Hive) }),
-		field("workers", func(r *heartbeatReader, hb *registry.Heartbeat) {
-			hb.Workers = readList(r, &r.workers, r.shapes.worker)
-		}),
+		field("sentAt?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.SentAt = r.optTime() }),
+		field("incarnation?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.Incarnation = r.optText() }),
+		field("sequence?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.Sequence = r.optInt() }),
 		field("devices?", func(r *heartbeatReader, hb *registry.Heartbeat) {
 			if !r.Null() {
 				hb.Devices = readList(r, &r.devices, r.shapes.device) // nil would be "unchanged"
 			}
 		}),
-		field("sentAt?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.SentAt = r.optTime() }),
-		field("incarnation?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.Incarnation = r.optText() }),
-		field("sequence?", func(r *heartbeatReader, hb *registry.Heartbeat) { hb.Sequence = r.optInt() }),
+		field("workers", func(r *heartbeatReader, hb *registry.Heartbeat) {
+			hb.Workers = readList(r, &r.workers, r.shapes.worker)
+		}),
 	)
 }
 

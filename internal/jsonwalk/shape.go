@@ -1,6 +1,8 @@
 package jsonwalk
 
 import (
+	"encoding/binary"
+	"math"
 	"math/bits"
 	"strings"
 )
@@ -9,8 +11,8 @@ import (
 // its shape is faster than by Walker.Object, and means the same; to make a shape takes longer than to read an object.
 type Shape[R, T any] struct {
 	names    []string
-	keys     []string // the names as nearly all senders write them: quoted, and with the colon
-	required uint32   // the fields that must not be missing, a bit for each
+	keys     []key  // the names as nearly all senders write them
+	required uint32 // the fields that must not be missing, a bit for each
 	read     []func(R, *T)
 }
 
@@ -28,7 +30,7 @@ func NewShape[R, T any](fields ...Field[R, T]) *Shape[R, T] {
 	s := &Shape[R, T]{}
 	for i, f := range fields {
 		name, mayMiss := strings.CutSuffix(f.name, "?")
-		s.names, s.keys, s.read = append(s.names, name), append(s.keys, `"`+name+`":`), append(s.read, f.read)
+		s.names, s.keys, s.read = append(s.names, name), append(s.keys, newKey(name)), append(s.read, f.read)
 		if !mayMiss {
 			s.required |= 1 << i
 		}
@@ -71,9 +73,9 @@ func (s *Shape[R, T]) Read(w *Walker, reader R, to *T) {
 	}
 }
 
-// keyAhead reads up to the value of field n if its key is one of those that are expected next, and returns which. Else it reads nothing and
-// returns -1.
-func (w *Walker) keyAhead(keys []string, expected, n int) int {
+// keyAhead reads up to the value of field n if its key is one of those that are known and stands there as nearly all senders write it, and returns which. Else
+// it reads nothing and returns -1.
+func (w *Walker) keyAhead(keys []key, expected, n int) int {
 	pos := w.pos
 	if n > 0 {
 		if !w.at(',') {
@@ -81,11 +83,47 @@ func (w *Walker) keyAhead(keys []string, expected, n int) int {
 		}
 		pos++
 	}
-	for i := expected; i < len(keys) && i < expected+3; i++ { // some that may be missing may be missing
-		if end := pos + len(keys[i]); end <= len(w.data) && w.data[end-1] == ':' && string(w.data[pos:end]) == keys[i] {
-			w.pos = end
+	i := expected
+	for range keys {
+		if i >= len(keys) {
+			i = 0
+		}
+		if keys[i].begins(w.data[pos:]) {
+			w.pos = pos + len(keys[i].text)
 			return i
 		}
+		i++
 	}
 	return -1
+}
+
+// key is a name as it stands before a value: quoted, and with the colon. It is compared eight bytes at a time.
+type key struct {
+	text       string
+	head, tail uint64 // the first and the last eight bytes; of a shorter one, head is all of it, and mask where it is
+	mask       uint64
+}
+
+func newKey(name string) key {
+	k := key{text: `"` + name + `":`, mask: math.MaxUint64}
+	var head [8]byte
+	if copy(head[:], k.text); len(k.text) < 8 {
+		k.mask >>= 64 - 8*len(k.text)
+	} else {
+		k.tail = binary.LittleEndian.Uint64([]byte(k.text[len(k.text)-8:]))
+	}
+	k.head = binary.LittleEndian.Uint64(head[:])
+	return k
+}
+
+// begins reports whether a text begins with the key.
+func (k *key) begins(text []byte) bool {
+	n := len(k.text)
+	if len(text) < max(n, 8) {
+		return n <= len(text) && string(text[:n]) == k.text
+	}
+	if binary.LittleEndian.Uint64(text)&k.mask != k.head {
+		return false
+	}
+	return n <= 8 || binary.LittleEndian.Uint64(text[n-8:]) == k.tail && (n <= 16 || string(text[8:n-8]) == k.text[8:n-8])
 }

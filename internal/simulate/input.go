@@ -63,8 +63,8 @@ func (h *hive) healthStatus() string {
 func (h *hive) appendDevice(b []byte, i int) []byte {
 	g := &h.gpus[i]
 	b = strconv.AppendInt(append(b, `{"id":"GPU-`...), int64(i), 10)
-	b = appendText(b, `","kind":"GPU","name":`, h.kind.gpu)
-	b = appendInt(b, `,"memoryTotalMb":`, h.kind.memoryMB)
+	b = appendText(b, `","name":`, h.kind.gpu)
+	b = appendInt(b, `,"kind":"GPU","memoryTotalMb":`, h.kind.memoryMB)
 	b = appendInt(b, `,"memoryUsedMb":`, g.usedMB)
 	b = appendFigure(b, `,"utilizationPercent":`, g.percent)
 	b = appendInt(b, `,"temperatureCelsius":`, g.celsius)
