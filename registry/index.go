@@ -13,7 +13,7 @@ type index struct {
 	models tree[*modelIndex, nothing]
 }
 
-// modelIndex finds the workers that have one model. It is immutable but for turn.
+// modelIndex finds the workers that have one model. In a snapshot it is immutable but for turn.
 type modelIndex struct {
 	model  string
 	total  tally

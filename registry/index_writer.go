@@ -10,18 +10,16 @@ type indexWriter struct {
 	total  tally
 	all    treeWriter[offer, offer]
 	models map[string]*modelWriter
-	states treeWriter[*modelIndex, nothing] // what was last let go of each model
-	stale  []*modelWriter                   // those that changed since
+	states treeWriter[*modelIndex, nothing] // the present index of each model
+	now    edition                          // of the states that nobody holds
 }
 
 // modelWriter keeps the index of one model up to date.
 type modelWriter struct {
-	model  string
-	total  tally
-	byHive treeWriter[offer, offer]
-	turn   *atomic.Uint32
-	stale  bool // it is in indexWriter.stale
-	state  place
+	byHive  treeWriter[offer, offer]
+	index   *modelIndex // what is in indexWriter.states; it is changed in place in its edition, and never after
+	edition edition
+	place   place
 }
 
 // seats are where the index has a hive.
@@ -66,59 +64,60 @@ func (x *indexWriter) replace(at *seats, old, hive *Hive) {
 		if was != nil && *was == *is {
 			continue
 		}
+		m := x.open(s.model)
 		if was != nil {
-			s.model.total.add(&was.tally, -1)
+			m.index.total.add(&was.tally, -1)
 		}
-		s.model.total.add(&is.tally, 1)
+		m.index.total.add(&is.tally, 1)
 		if was == nil || was.offer != is.offer {
-			s.model.byHive.put(hive.ID, is.offer, &s.place)
+			m.byHive.put(hive.ID, is.offer, &s.place)
+			m.index.byHive = m.byHive.peek()
 		}
-		x.touch(s.model)
 	}
 }
 
 // reseat takes a hive out of the indexes of the models it had, and gives it seats with those it has.
 func (x *indexWriter) reseat(at *seats, old *Hive, now []part) {
-	for i := range modelsOf(old) {
-		was, m := &old.models[i], at.models[i].model
-		m.total.add(&was.tally, -1)
-		m.byHive.remove(old.ID)
-		x.touch(m)
-	}
+	former := at.models
 	at.models = make([]seat, len(now))
 	for i := range now {
 		at.models[i].model = x.modelWriter(now[i].model)
+	}
+	for i := range modelsOf(old) {
+		was, m := &old.models[i], x.open(former[i].model)
+		m.index.total.add(&was.tally, -1)
+		m.byHive.remove(old.ID)
+		m.index.byHive = m.byHive.peek()
+		if m.byHive.empty() && !slices.ContainsFunc(at.models, func(s seat) bool { return s.model == m }) {
+			x.states.remove(was.model)
+			delete(x.models, was.model)
+		}
 	}
 }
 
 func (x *indexWriter) modelWriter(model string) *modelWriter {
 	m := x.models[model]
 	if m == nil {
-		m = &modelWriter{model: model, turn: new(atomic.Uint32)}
+		m = &modelWriter{index: &modelIndex{model: model, turn: new(atomic.Uint32)}}
 		x.models[model] = m
 	}
 	return m
 }
 
-// touch takes note that a model's index changed.
-func (x *indexWriter) touch(m *modelWriter) {
-	if !m.stale {
-		m.stale = true
-		x.stale = append(x.stale, m)
+// open makes sure that nobody else has a model's index, which is about to change.
+func (x *indexWriter) open(m *modelWriter) *modelWriter {
+	if m.place.layout != 0 && m.edition == x.now {
+		return m
 	}
+	index := *m.index
+	m.index, m.edition = &index, x.now
+	m.byHive.state() // what it is, somebody may have
+	x.states.put(index.model, m.index, &m.place)
+	return m
 }
 
-// state lets go of the index as it is now. It costs as many steps as models changed since it last did.
+// state lets go of the index as it is now, in O(1).
 func (x *indexWriter) state() index {
-	for _, m := range x.stale {
-		m.stale = false
-		if m.byHive.empty() {
-			x.states.remove(m.model)
-			delete(x.models, m.model)
-			continue
-		}
-		x.states.put(m.model, &modelIndex{m.model, m.total, m.byHive.state(), m.turn}, &m.state)
-	}
-	x.stale = x.stale[:0]
+	x.now++
 	return index{x.total, x.all.state(), x.states.state()}
 }
