@@ -97,7 +97,12 @@ func TestDigestsDifferWherePartsOfTextMove(t *testing.T) {
 	seen := map[uint64]int{}
 	for i, hb := range []*Heartbeat{
 		{},
-		{Hive: HiveReport{Hostname: "h"}},
+		{Hive: HiveReport{Hostname: "ab"}},
+		{Hive: HiveReport{ID: "ab"}},
+		{Hive: HiveReport{Version: "ab"}},
+		{Hive: HiveReport{ID: "a", Hostname: "b"}},
+		{Hive: HiveReport{ID: "a", Version: "b"}},
+		{Hive: HiveReport{Hostname: "a", Version: "b"}},
 		{Workers: []WorkerReport{{}}},
 		{Workers: []WorkerReport{{Group: "ab"}}},
 		{Workers: []WorkerReport{{Group: "a", Instance: "b"}}},

@@ -420,7 +420,7 @@ func (h *registryHistory) checkFleet(t *rapid.T, snap *Snapshot) {
 	}
 }
 
-// looks writes a whole snapshot down, with all that its methods say.
+// looks writes a whole snapshot down, with what its indexes say.
 func looks(snap *Snapshot) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %+v\n", snap.Revision, snap.Fleet().Workers)
@@ -436,6 +436,14 @@ func looks(snap *Snapshot) string {
 	}
 	for w := range snap.WorkersWhere(&WorkerFilter{Idle: new(true)}) {
 		fmt.Fprintln(&b, "idle", w.ID)
+	}
+	models, _ := snap.Fleet().Models(MaxFirst)
+	for _, m := range models {
+		fmt.Fprintf(&b, "%+v:", *m)
+		for w := range snap.WorkersWhere(&WorkerFilter{Model: &m.Model, Idle: new(true)}) {
+			fmt.Fprint(&b, " ", w.ID)
+		}
+		fmt.Fprintln(&b)
 	}
 	return b.String()
 }

@@ -171,6 +171,46 @@ func FuzzShape(f *testing.F) {
 	})
 }
 
+// Keys are compared by parts, so each part must count, and none be read that is not there.
+func TestAShapeTellsLongKeysApart(t *testing.T) {
+	t.Parallel()
+	names := []string{
+		"abcd", "abcde", "abcdef", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghijklm", "abcdefghijklmn", "abcdefghijklmnopqr",
+		"abcdefXhijklmnopqr", "abcdefgXijklmnopqr", "abcdefghiXklmnopqr", "abcdefghijXlmnopqr", "abcdefghijklmnopqX", "abcdefghijklmnopqrstuvwxyz",
+	}
+	var fields []jsonwalk.Field[*jsonwalk.Walker, string]
+	for _, name := range names {
+		fields = append(fields, jsonwalk.NewField(name+"?", func(w *jsonwalk.Walker, to *string) { *to += name + "=" + number(w) }))
+	}
+	shape := jsonwalk.NewShape(fields...)
+	read := func(text string) (read string, err error) {
+		w := jsonwalk.New([]byte(text))
+		shape.Read(&w, &w, &read)
+		return read, w.End()
+	}
+	for i, name := range names {
+		text := `{"` + name + `":7}`
+		if got, err := read(text); err != nil || got != name+"=7" {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
+		for end := range len(text) {
+			if got, err := read(text[:end]); err == nil {
+				t.Errorf("%s: %q", text[:end], got)
+			}
+		}
+		for at := range name {
+			other := name[:at] + "_" + name[at+1:]
+			if got, err := read(`{"` + other + `":7}`); err == nil || !strings.Contains(err.Error(), strconv.Quote(other)) {
+				t.Errorf("%s was taken for another: %q, %v", other, got, err)
+			}
+		}
+		next := names[(i+1)%len(names)]
+		if got, err := read(`{"` + next + `":1,"` + name + `":2}`); err != nil || got != next+"=1"+name+"=2" {
+			t.Errorf("%s before %s: %q, %v", next, name, got, err)
+		}
+	}
+}
+
 func TestErrorsNameThePathTheValueAndWhatIsAllowed(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
