@@ -15,10 +15,10 @@ import (
 	"waggle/internal/graphqlplan"
 )
 
-// Schema is the generated schema, executed by the generated code but for one thing: where what is selected of a root field
-// compiles, the value that its resolver returned is written by that, not field by field. Arguments, errors, panics and nulls stay gqlgen's
-// business, and so does every value that a compiled selection cannot write. The answers are those of NewExecutableSchema, byte
-// for byte.
+// Schema is the generated schema, executed by the generated code but for two things: where what is selected of a root field
+// compiles, the value that its resolver returned is written by that, not field by field; and where such a field is the only one and is asked all the time, its resolver is called
+// directly. Wrong arguments, errors, panics and nulls that may not be stay gqlgen's business, and so does every value that a compiled selection cannot write. The answers are
+// those of NewExecutableSchema, byte for byte.
 type Schema struct {
 	generated *executableSchema
 
@@ -85,7 +85,7 @@ func (s *Schema) Complexity(ctx context.Context, typeName, field string, childCo
 	return s.generated.Complexity(ctx, typeName, field, childComplexity, args)
 }
 
-// Exec executes an operation. It takes the operation's context over.
+// Exec executes an operation. It takes the operation's context over, and goes past its middleware where it calls a resolver directly.
 func (s *Schema) Exec(ctx context.Context) graphql.ResponseHandler {
 	op := graphql.GetOperationContext(ctx)
 	p := s.planOf(op)
@@ -101,9 +101,9 @@ type plan []plannedField
 
 type plannedField struct {
 	graphql.CollectedField
-	answer answer  // nil: not plain
-	value  *writer // writes what answer does; nil for a subscription, too
-	call   caller  // nil: only gqlgen calls the resolver
+	answer answer       // nil: not plain
+	values *valueWriter // writes what answer does; nil for a subscription, too
+	call   caller       // nil: only gqlgen calls the resolver
 }
 
 // answer makes of what a root field's resolver returned what gqlgen takes in its place: the same, written, or for a subscription a
@@ -195,8 +195,8 @@ func list[T any](o *graphqlplan.Object[T]) root {
 
 // written makes the field one whose values are written by a function that appends what it gets, or returns nil.
 func (f *plannedField) written(s *Schema, write func(b []byte, v any) []byte) {
-	w := &writer{schema: s, write: write}
-	f.value = w
+	w := &valueWriter{schema: s, write: write}
+	f.values = w
 	f.answer = func(v any) any {
 		if b := w.append("", v, ""); b != nil {
 			return graphql.Marshaler(text(b))
@@ -205,15 +205,15 @@ func (f *plannedField) written(s *Schema, write func(b []byte, v any) []byte) {
 	}
 }
 
-// writer writes the values of a root field.
-type writer struct {
+// valueWriter writes the values of a root field.
+type valueWriter struct {
 	schema *Schema
 	write  func(b []byte, v any) []byte
 	size   atomic.Int64 // of the last value: the next one is probably like it
 }
 
 // append writes a value between two texts. It returns nil when it cannot.
-func (w *writer) append(before string, v any, after string) []byte {
+func (w *valueWriter) append(before string, v any, after string) []byte {
 	b := w.schema.write(append(make([]byte, 0, w.size.Load()+64), before...), func(b []byte) []byte { return w.write(b, v) })
 	if b == nil {
 		return nil

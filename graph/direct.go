@@ -2,6 +2,8 @@ package graph
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -14,11 +16,20 @@ import (
 // it returns false, and has called nothing, where they are not as they should be. A value of nil is a null that may be.
 type caller func(ctx context.Context, op *graphql.OperationContext) (r resolved, ok bool)
 
-// resolved is what a resolver returned.
+// resolved is what a resolver returned, or that it panicked.
 type resolved struct {
-	value any
-	err   error
+	value    any
+	err      error
+	panicked *panicked
 }
+
+// panicked is a panic that gqlgen is to tell of.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) String() string { return fmt.Sprintf("%v\n%s", p.value, p.stack) }
 
 // calledBy is a root field whose resolver has a caller, where the function returns one.
 func calledBy(call func(*Schema, graphql.CollectedField) caller, compile root) root {
@@ -29,7 +40,17 @@ func calledBy(call func(*Schema, graphql.CollectedField) caller, compile root) r
 }
 
 // isDirect tells that an operation asks for one thing, which has a caller and is plain.
-func (p plan) isDirect() bool { return len(p) == 1 && p[0].call != nil && p[0].value != nil }
+func (p plan) isDirect() bool { return len(p) == 1 && p[0].call != nil && p[0].values != nil }
+
+// resolve calls the field's resolver.
+func (f *plannedField) resolve(ctx context.Context, op *graphql.OperationContext) (r resolved, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, ok = resolved{panicked: &panicked{p, debug.Stack()}}, true
+		}
+	}()
+	return f.call(ctx, op)
+}
 
 // direct executes an operation of one field: a heartbeat, or a scheduler's question. It spares the contexts, sets of fields and caches that gqlgen makes for
 // a root field, which took longer than the resolver itself. Where the result cannot be written just so, gqlgen goes on from what the resolver
@@ -40,7 +61,7 @@ func (s *Schema) direct(ctx context.Context, op *graphql.OperationContext, f pla
 		if rest != nil {
 			return rest(respCtx)
 		}
-		r, ok := f.call(respCtx, op)
+		r, ok := f.resolve(respCtx, op)
 		if ok {
 			if data := f.respond(r); data != nil {
 				rest = func(context.Context) *graphql.Response { return nil }
@@ -59,22 +80,25 @@ func (s *Schema) direct(ctx context.Context, op *graphql.OperationContext, f pla
 func (f *plannedField) respond(r resolved) []byte {
 	opening := `{"` + f.Alias + `":`
 	switch {
-	case r.err != nil:
+	case r.err != nil, r.panicked != nil:
 		return nil
 	case r.value == nil:
 		return []byte(opening + "null}")
 	default:
-		return f.value.append(opening, r.value, "}")
+		return f.values.append(opening, r.value, "}")
 	}
 }
 
 // given makes what gqlgen calls around the resolver of every field: a field that was resolved already is what it is.
 func given(field *ast.Field, r resolved, next graphql.FieldMiddleware) graphql.FieldMiddleware {
 	return func(ctx context.Context, resolve graphql.Resolver) (any, error) {
-		if graphql.GetFieldContext(ctx).Field.Field == field {
-			return r.value, r.err
+		if graphql.GetFieldContext(ctx).Field.Field != field {
+			return next(ctx, resolve)
 		}
-		return next(ctx, resolve)
+		if r.panicked != nil {
+			panic(r.panicked)
+		}
+		return r.value, r.err
 	}
 }
 
@@ -91,7 +115,7 @@ func callHeartbeat(s *Schema, f graphql.CollectedField) caller {
 			return resolved{}, false
 		}
 		terms, err := resolver.Heartbeat(ctx, HeartbeatInput{hb})
-		return resolved{terms, err}, true
+		return resolved{value: terms, err: err}, true
 	}
 }
 
@@ -105,9 +129,9 @@ func callBestWorker(s *Schema, f graphql.CollectedField) caller {
 		}
 		worker, err := resolver.BestWorker(ctx, args["model"].(string), args["minFreeVramMb"].(*int))
 		if worker == nil {
-			return resolved{nil, err}, true
+			return resolved{err: err}, true
 		}
-		return resolved{worker, err}, true
+		return resolved{value: worker, err: err}, true
 	}
 }
 
@@ -120,6 +144,6 @@ func callWorkers(s *Schema, f graphql.CollectedField) caller {
 			return resolved{}, false
 		}
 		page, err := resolver.Workers(ctx, args["filter"].(*registry.WorkerFilter), args["orderBy"].(*registry.WorkerOrder), args["first"].(int), args["offset"].(int))
-		return resolved{page, err}, true
+		return resolved{value: page, err: err}, true
 	}
 }

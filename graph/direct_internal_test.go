@@ -88,8 +88,11 @@ func (c countingQuery) Workers(context.Context, *registry.WorkerFilter, *registr
 	return &registry.WorkerPage{Nodes: []*registry.Worker{nil}}, nil
 }
 
-func (c countingQuery) BestWorker(context.Context, string, *int) (*registry.Worker, error) {
+func (c countingQuery) BestWorker(_ context.Context, model string, _ *int) (*registry.Worker, error) {
 	*c.calls++
+	if model == "panic" {
+		panic("no worker is good enough")
+	}
 	return nil, &registry.InvalidError{Field: "model", Why: "is no model"}
 }
 
@@ -117,6 +120,9 @@ func TestAResolverIsCalledOnceWhateverItReturns(t *testing.T) {
 	}{
 		{`{ w: workers { nodes { id } } }`, nil},
 		{`{ bestWorker(model: "m") { id } }`, nil},
+		{`{ b: bestWorker(model: "panic") { id } }`, nil},
+		{`{ ...F } fragment F on Query { bestWorker(model: "m") { id ...G } } fragment G on Worker { id model }`, nil},
+		{`query($model: String! = "m", $free: Int) { bestWorker(model: $model, minFreeVramMb: $free) { id } }`, map[string]any{"model": "m", "free": nil}},
 		{`mutation($input: HeartbeatInput!) { h: heartbeat(input: $input) { hiveId outcome } }`, beat("a")},
 		{`mutation($input: HeartbeatInput!) { heartbeat(input: $input) { hiveId } }`, beat("refused")},
 		{`mutation($input: HeartbeatInput!) { heartbeat(input: $input) { hiveId } }`, beat("fine")},

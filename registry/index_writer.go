@@ -109,10 +109,10 @@ func (x *indexWriter) open(m *modelWriter) *modelWriter {
 	if m.place.layout != 0 && m.edition == x.now {
 		return m
 	}
-	index := *m.index
-	m.index, m.edition = &index, x.now
+	next := *m.index
+	m.index, m.edition = &next, x.now
 	m.byHive.state() // what it is, somebody may have
-	x.states.put(index.model, m.index, &m.place)
+	x.states.put(next.model, m.index, &m.place)
 	return m
 }
 

@@ -3,7 +3,6 @@ package graphqlexec
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"math"
 	"strconv"
 
@@ -20,7 +19,7 @@ func (e *Executor) coerceVariables(op *ast.OperationDefinition, vars map[string]
 	if vars == nil {
 		vars = map[string]any{}
 	}
-	maps.DeleteFunc(vars, func(name string, _ any) bool { return op.VariableDefinitions.ForName(name) == nil })
+	vars = asked(op.VariableDefinitions, vars)
 	for _, def := range op.VariableDefinitions {
 		v, isGiven := vars[def.Variable]
 		switch {
@@ -41,6 +40,26 @@ func (e *Executor) coerceVariables(op *ast.OperationDefinition, vars map[string]
 		}
 	}
 	return vars, nil
+}
+
+// asked returns those of the variables that are defined, in the same map if all are. There may be very many that are not, so these are not gone through.
+func asked(defs ast.VariableDefinitionList, vars map[string]any) map[string]any {
+	defined := 0
+	for _, def := range defs {
+		if _, ok := vars[def.Variable]; ok {
+			defined++
+		}
+	}
+	if defined == len(vars) {
+		return vars
+	}
+	few := make(map[string]any, defined)
+	for _, def := range defs {
+		if v, ok := vars[def.Variable]; ok {
+			few[def.Variable] = v
+		}
+	}
+	return few
 }
 
 // coerceVariable reads a variable as DecodeParams leaves it. A caller in Go may also give what encoding/json would make of

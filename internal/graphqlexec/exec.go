@@ -196,13 +196,15 @@ func (e *Executor) Execute(ctx context.Context, op *Operation) (resp *graphql.Re
 
 // elements starts a subscription, which belongs to a context, and returns what gives its responses, one by one, and nil after the last.
 //
-// Execute and elements are what gqlgen's own executor does where there are no extensions to it, for which it makes a dozen closures for each operation.
+// Execute and elements are what gqlgen's own executor does where there are no extensions to it, for which it makes a dozen closures for each operation, and no
+// field of the schema has @subscriptionContext.
 func (e *Executor) elements(ctx context.Context, op *graphql.OperationContext) func() *graphql.Response {
 	ctx = graphql.WithOperationContext(ctx, op)
 	starting := e.withResponse(ctx)
 	next := e.schema.Exec(starting)
 	if errs := graphql.GetErrors(starting); errs != nil {
 		next = graphql.OneShot(&graphql.Response{Errors: errs})
+		return func() *graphql.Response { return next(ctx) }
 	}
 	return func() *graphql.Response {
 		if ctx.Err() != nil {

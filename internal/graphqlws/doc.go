@@ -3,7 +3,7 @@
 //
 // Its promises:
 //
-//   - A socket costs two goroutines and what is queued for it, and what is queued is bounded in messages and in bytes.
+//   - A socket costs a goroutine, one more while there is something to write, and what is queued for it, which is bounded in messages and in bytes.
 //     Messages of equal subscriptions are shared by all sockets; each adds only its own id.
 //   - A message to a socket that keeps up is written by whoever brings it, in one attempt that does not wait; all else is
 //     left to the socket's writer. Either way frames keep their order.
