@@ -51,15 +51,15 @@ func NewSchema(r *Resolver) *Schema {
 			ast.Query: {
 				"hives":      object(t.hivePage),
 				"hive":       object(t.hive),
-				"workers":    calledBy(callWorkers, object(t.workerPage)),
+				"workers":    calledBy(workersCaller(), object(t.workerPage)),
 				"worker":     object(t.worker),
-				"bestWorker": calledBy(callBestWorker, object(t.worker)),
+				"bestWorker": calledBy(bestWorkerCaller(), object(t.worker)),
 				"fleet":      object(t.fleet),
 				"events":     list(t.event),
 				"server":     object(t.server),
 			},
 			ast.Mutation: {
-				"heartbeat":    calledBy(callHeartbeat, object(t.terms)),
+				"heartbeat":    calledBy(heartbeatCaller, object(t.terms)),
 				"heartbeats":   list(t.terms),
 				"cordonHive":   object(t.hive),
 				"uncordonHive": object(t.hive),

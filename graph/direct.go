@@ -102,8 +102,8 @@ func given(field *ast.Field, r resolved, next graphql.FieldMiddleware) graphql.F
 	}
 }
 
-// callHeartbeat calls Mutation.heartbeat with an input that is a variable and was read by the function of Inputs.
-func callHeartbeat(s *Schema, f graphql.CollectedField) caller {
+// heartbeatCaller calls Mutation.heartbeat with an input that is a variable and was read by the function of Inputs.
+func heartbeatCaller(s *Schema, f graphql.CollectedField) caller {
 	input := f.Arguments.ForName("input")
 	if input.Value.Kind != ast.Variable {
 		return nil
@@ -119,31 +119,38 @@ func callHeartbeat(s *Schema, f graphql.CollectedField) caller {
 	}
 }
 
-// callBestWorker calls Query.bestWorker.
-func callBestWorker(s *Schema, f graphql.CollectedField) caller {
-	resolver := s.generated.Resolvers.Query()
-	return func(ctx context.Context, op *graphql.OperationContext) (resolved, bool) {
-		args, err := newExecutionContext(op, s.generated, nil).field_Query_bestWorker_args(ctx, f.ArgumentMap(op.Variables))
-		if err != nil {
-			return resolved{}, false
+// queryCaller makes a caller of a query: args reads the arguments, as generated, and call calls the resolver with them.
+func queryCaller(
+	args func(*executionContext, context.Context, map[string]any) (map[string]any, error),
+	call func(context.Context, QueryResolver, map[string]any) resolved,
+) func(*Schema, graphql.CollectedField) caller {
+	return func(s *Schema, f graphql.CollectedField) caller {
+		resolver := s.generated.Resolvers.Query()
+		return func(ctx context.Context, op *graphql.OperationContext) (resolved, bool) {
+			given, err := args(newExecutionContext(op, s.generated, nil), ctx, f.ArgumentMap(op.Variables))
+			if err != nil {
+				return resolved{}, false
+			}
+			return call(ctx, resolver, given), true
 		}
-		worker, err := resolver.BestWorker(ctx, args["model"].(string), args["minFreeVramMb"].(*int))
-		if worker == nil {
-			return resolved{err: err}, true
-		}
-		return resolved{value: worker, err: err}, true
 	}
 }
 
-// callWorkers calls Query.workers.
-func callWorkers(s *Schema, f graphql.CollectedField) caller {
-	resolver := s.generated.Resolvers.Query()
-	return func(ctx context.Context, op *graphql.OperationContext) (resolved, bool) {
-		args, err := newExecutionContext(op, s.generated, nil).field_Query_workers_args(ctx, f.ArgumentMap(op.Variables))
-		if err != nil {
-			return resolved{}, false
+// bestWorkerCaller calls Query.bestWorker.
+func bestWorkerCaller() func(*Schema, graphql.CollectedField) caller {
+	return queryCaller((*executionContext).field_Query_bestWorker_args, func(ctx context.Context, r QueryResolver, args map[string]any) resolved {
+		worker, err := r.BestWorker(ctx, args["model"].(string), args["minFreeVramMb"].(*int))
+		if worker == nil {
+			return resolved{err: err}
 		}
-		page, err := resolver.Workers(ctx, args["filter"].(*registry.WorkerFilter), args["orderBy"].(*registry.WorkerOrder), args["first"].(int), args["offset"].(int))
-		return resolved{value: page, err: err}, true
-	}
+		return resolved{value: worker, err: err}
+	})
+}
+
+// workersCaller calls Query.workers.
+func workersCaller() func(*Schema, graphql.CollectedField) caller {
+	return queryCaller((*executionContext).field_Query_workers_args, func(ctx context.Context, r QueryResolver, args map[string]any) resolved {
+		page, err := r.Workers(ctx, args["filter"].(*registry.WorkerFilter), args["orderBy"].(*registry.WorkerOrder), args["first"].(int), args["offset"].(int))
+		return resolved{value: page, err: err}
+	})
 }

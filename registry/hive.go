@@ -82,7 +82,7 @@ type Hive struct {
 	Hostname          string
 	Version           string
 	Health            Health
-	Port              int32 // 0: none
+	Port              int32 // 0: none; the narrow fields stand together, so that no room is lost between them
 	OperationalStatus OperationalStatus
 	Liveness          Liveness
 	Available         bool // may be given new work

@@ -21,7 +21,7 @@ const (
 
 func (a Activity) String() string { return [...]string{"IDLE", "BUSY", "UNKNOWN"}[a] }
 
-// Telemetry are the fast figures of a worker.
+// Telemetry are the fast figures of a worker. The wider ones come first, so that no room is lost between them.
 type Telemetry struct {
 	GPUUtilizationPercent OptFloat // 0 to 100
 	CPUPercent            OptFloat // of one core, so it can pass 100

@@ -59,30 +59,54 @@ func frameOf(m *graphqlexec.Message, o *operation) []byte {
 	return e.append(appendHeader(nil, opText, e.size()))
 }
 
+// writing is a message of a size to a connection that something was done to before, and whether it is written at once.
+type writing struct {
+	name   string
+	size   int
+	before func(c *conn)
+	atOnce bool
+}
+
+// busyWriters are the reasons for which nothing at all is written at once.
+func busyWriters() []writing {
+	return []writing{
+		{"one that comes while the writer writes is queued", 100, func(c *conn) { c.signal() }, false},
+		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
+		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
+		{"so is one of a connection that is no descriptor", 100, func(c *conn) { c.raw = nil }, false},
+	}
+}
+
+// roomy is idle for a socket of which the kernel holds all that a test writes, and its other end.
+func roomy(t *testing.T) (*conn, *operation, net.Conn) {
+	t.Helper()
+	near, far := tcpPair(t)
+	_ = near.SetWriteBuffer(1 << 20)
+	_ = far.SetReadBuffer(1 << 20)
+	c, o := idle(t, near)
+	return c, o, far
+}
+
+func arrives(t *testing.T, far net.Conn, want []byte) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the client got %q, %v", got, err)
+	}
+}
+
 func TestWhoWritesAMessage(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		name   string
-		size   int
-		before func(c *conn)
-		atOnce bool
-	}{
+	for _, tc := range append([]writing{
 		{"an idle socket's is written at once", 100, func(*conn) {}, true},
 		{"one of the largest size that is written at once", copiedBytes - 100, func(*conn) {}, true},
 		{"a larger one is left to the writer", copiedBytes, func(*conn) {}, false},
 		{"one after a pause as long as messages are gathered for is written at once", 100, func(c *conn) { c.gather = time.Millisecond }, true},
 		{"one that is to be gathered is queued", 100, func(c *conn) { c.gather, c.written = time.Hour, time.Now() }, false},
-		{"so is one that comes while the writer writes", 100, func(c *conn) { c.signal() }, false},
-		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
-		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
-		{"so is one of a connection that is no descriptor", 100, func(c *conn) { c.raw = nil }, false},
-	} {
+	}, busyWriters()...) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			near, far := tcpPair(t)
-			_ = near.SetWriteBuffer(1 << 20)
-			_ = far.SetReadBuffer(1 << 20)
-			c, o := idle(t, near)
+			c, o, far := roomy(t)
 			tc.before(c)
 			queued := len(c.out.queue)
 			m := message(t, strings.Repeat("x", tc.size))
@@ -99,10 +123,7 @@ func TestWhoWritesAMessage(t *testing.T) {
 				t.Error("the writer was started")
 			}
 			want := frameOf(m, o)
-			got := make([]byte, len(want))
-			if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("the client got %q, %v", got, err)
-			}
+			arrives(t, far, want)
 		})
 	}
 	t.Run("nor is there a descriptor in a pipe", func(t *testing.T) {
@@ -116,26 +137,14 @@ func TestWhoWritesAMessage(t *testing.T) {
 
 func TestWhoWritesAnAnswer(t *testing.T) {
 	t.Parallel()
-	for _, tc := range []struct {
-		name   string
-		size   int
-		before func(c *conn)
-		atOnce bool
-	}{
+	for _, tc := range append([]writing{
 		{"an idle socket's is written at once", 100, func(*conn) {}, true},
 		{"a large one is left to the writer", copiedBytes, func(*conn) {}, false},
 		{"so is one that may be gathered", 100, func(c *conn) { c.gather = time.Millisecond }, false},
-		{"so is one that comes while the writer writes", 100, func(c *conn) { c.signal() }, false},
-		{"so is one behind another", 100, func(c *conn) { c.out.push(entry{own: []byte("{}")}) }, false},
-		{"so is one behind a frame that was begun", 100, func(c *conn) { c.out.rest = []byte("{") }, false},
-		{"so is one of a connection that is no descriptor", 100, func(c *conn) { c.raw = nil }, false},
-	} {
+	}, busyWriters()...) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			near, far := tcpPair(t)
-			_ = near.SetWriteBuffer(1 << 20)
-			_ = far.SetReadBuffer(1 << 20)
-			c, o := idle(t, near)
+			c, o, far := roomy(t)
 			c.ops = map[string]*operation{o.id: o}
 			tc.before(c)
 			queued := len(c.out.queue)
@@ -157,10 +166,7 @@ func TestWhoWritesAnAnswer(t *testing.T) {
 				t.Error("the writer was started")
 			}
 			want := append(appendHeader(frameOf(m, o), opText, len(complete)), complete...)
-			got := make([]byte, len(want))
-			if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("the client got %q, %v", got, err)
-			}
+			arrives(t, far, want)
 		})
 	}
 }
