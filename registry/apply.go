@@ -54,7 +54,7 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 			reg.byDigest[digest] = st
 			reg.accept(st, hb, newProfiles(hb.Hive.ID, hb.Hive.Hostname, hb.Workers, order), now)
 		}
-		if !st.conflictAt.IsZero() && now.Sub(st.conflictAt) < conflictWarned {
+		if r := st.rivals; r != nil && !r.conflictAt.IsZero() && now.Sub(r.conflictAt) < conflictWarned {
 			warnings = slices.Insert(warnings, 0, "hive.id: another agent that was replaced by this one still sends heartbeats with this id")
 		}
 	case Conflict:
@@ -81,16 +81,31 @@ func (reg *TelemetryRegistry) terms(outcome Outcome, hb *Heartbeat, warnings []s
 // accept makes a heartbeat the truth. Profiles are those of its workers; nil: the same as before. The caller holds mu.
 func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []WorkerProfile, now time.Time) {
 	old := st.hive
-	if now.Before(st.heard) {
-		now = st.heard // two heartbeats overtook each other on their way here
+	if old != nil {
+		reg.fetch(st)
+	}
+	hive := newHive(hb)
+	if old != nil && now.Before(old.LastSeenAt) {
+		now = old.LastSeenAt // two heartbeats overtook each other on their way here
 	}
 	if st.follows {
-		st.cadence.observe(now.Sub(st.heard))
+		st.cadence.observe(now.Sub(old.LastSeenAt))
 	} else if hb.Cadence > 0 {
 		st.cadence.observe(hb.Cadence)
 	}
-	st.heard, st.follows = now, true
-	hive := newHive(old, hb, now, st.cadence.estimate())
+	st.follows = true
+	hive.LastSeenAt = now
+	hive.ClockSkewMS = skewMS(hb.SentAt, now)
+	if old != nil {
+		hive.succeed(old, st.cadence.estimate())
+	}
+	if profiles != nil {
+		hive.HiveProfile = newHiveProfile(old, &hb.Hive, now)
+	}
+	if hive.Devices == nil {
+		hive.Devices = []Device{}
+	}
+	hive.decideAvailable()
 	hive.work(old, profiles, hb.Workers, st.order)
 	change := settle(old, hive, reg.nextRevision(), now)
 	st.hive = hive
@@ -106,20 +121,17 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	reg.publish(st, old, hive, change, now, events...)
 }
 
-func anyWorkerChanged(changes []WorkerChange, fields Fields) bool {
-	return slices.ContainsFunc(changes, func(c WorkerChange) bool { return c.Changed&fields != 0 })
-}
-
 // conflict tells once that a replaced agent is still alive. The caller holds mu.
 func (reg *TelemetryRegistry) conflict(st *hiveState, hb *Heartbeat, now time.Time) {
-	st.conflictAt = now
-	if slices.Contains(st.conflicts, hb.Incarnation) {
+	r := st.rivals
+	r.conflictAt = now
+	if slices.Contains(r.conflicts, hb.Incarnation) {
 		return
 	}
-	if len(st.conflicts) > replacedRemembered {
-		st.conflicts = st.conflicts[1:]
+	if len(r.conflicts) > replacedRemembered {
+		r.conflicts = r.conflicts[1:]
 	}
-	st.conflicts = append(st.conflicts, hb.Incarnation)
+	r.conflicts = append(r.conflicts, hb.Incarnation)
 	reg.events.Append(Event{
 		Revision: Revision{reg.epoch, reg.changes.Last()}, At: now, Kind: HiveConflict, HiveID: st.hive.ID,
 		Message: fmt.Sprintf("Two agents claim %s; the one that took over last keeps it.", st.hive.ID),
@@ -145,39 +157,42 @@ func (reg *TelemetryRegistry) amend(st *hiveState, now time.Time, edit func(*Hiv
 	return hive
 }
 
-// newHive makes a hive's record of a heartbeat and the record before it, which may be nil.
-func newHive(old *Hive, hb *Heartbeat, now time.Time, cadence time.Duration) *Hive {
+// newHive begins a hive's record with what a heartbeat says.
+func newHive(hb *Heartbeat) *Hive {
 	r := &hb.Hive
 	hive, _ := newRecord(len(hb.Workers))
-	hive.ID, hive.Hostname, hive.Port, hive.Version = r.ID, r.Hostname, r.Port, r.Version
+	hive.ID, hive.Port = r.ID, r.Port
 	hive.OperationalStatus, hive.Health, hive.Liveness = r.OperationalStatus, Health{r.HealthStatus, r.HealthReason}, Online
 	hive.Devices = hb.Devices
-	hive.FirstSeenAt, hive.LastSeenAt = now, now
-	hive.ClockSkewMS = skewMS(hb.SentAt, now)
-	if old != nil {
-		hive.ID, hive.FirstSeenAt, hive.Cordoned = old.ID, old.FirstSeenAt, old.Cordoned
-		if cadence > 0 {
-			hive.HeartbeatIntervalMS = Int(int32(min(cadence.Milliseconds(), math.MaxInt32)))
-		}
-		if hb.Devices == nil || sameDevices(old.Devices, hb.Devices) {
-			hive.Devices = old.Devices
-		}
-		// The same texts, but in memory that is there anyway.
-		if hive.Hostname == old.Hostname {
-			hive.Hostname = old.Hostname
-		}
-		if hive.Version == old.Version {
-			hive.Version = old.Version
-		}
-		if hive.Health == old.Health {
-			hive.Health = old.Health
-		}
-	}
-	if hive.Devices == nil {
-		hive.Devices = []Device{}
-	}
-	hive.decideAvailable()
 	return hive
+}
+
+// succeed takes over what a new record has of the record before it.
+func (h *Hive) succeed(old *Hive, cadence time.Duration) {
+	h.HiveProfile, h.Cordoned = old.HiveProfile, old.Cordoned
+	if cadence > 0 {
+		h.HeartbeatIntervalMS = Int(int32(min(cadence.Milliseconds(), math.MaxInt32)))
+	}
+	if h.Devices == nil || sameDevices(old.Devices, h.Devices) {
+		h.Devices = old.Devices
+	}
+	// The same texts, but in memory that is there anyway.
+	h.ID = old.ID
+	if h.Health == old.Health {
+		h.Health = old.Health
+	}
+}
+
+// newHiveProfile makes the profile of a hive of its report, unless that of the record before it, which may be nil, is the same.
+func newHiveProfile(old *Hive, r *HiveReport, now time.Time) *HiveProfile {
+	switch {
+	case old == nil:
+		return &HiveProfile{r.Hostname, r.Version, now}
+	case old.Hostname == r.Hostname && old.Version == r.Version:
+		return old.HiveProfile
+	default:
+		return &HiveProfile{r.Hostname, r.Version, old.FirstSeenAt}
+	}
 }
 
 // work fills the records of a hive's workers from reports, taken in this order. Profiles are those of the workers; nil: those of the old record.
@@ -192,15 +207,13 @@ func (h *Hive) work(old *Hive, profiles []WorkerProfile, reports []WorkerReport,
 	}
 }
 
-// settle finishes a record: what follows from its figures, what changed since the record before it, the revisions that follow from that,
-// and its sums.
+// settle finishes a record: what follows from its figures, what changed since the record before it, and the revisions that follow from that.
 func settle(old, hive *Hive, rev Revision, now time.Time) Change {
 	change := Change{HiveID: hive.ID, Hive: AllFields}
 	if old != nil {
 		change.Hive = DiffHive(old, hive)
 		change.Workers = make([]WorkerChange, 0, len(hive.Workers))
 	}
-	var changed Fields // of any worker
 	EachPair(workersOf(old), hive.Workers, func(was, is *Worker) {
 		if is == nil {
 			change.Workers = append(change.Workers, WorkerChange{was.WorkerProfile, AllFields, true})
@@ -223,7 +236,6 @@ func settle(old, hive *Hive, rev Revision, now time.Time) Change {
 		if f != 0 {
 			change.Workers = append(change.Workers, WorkerChange{is.WorkerProfile, f, false})
 		}
-		changed |= f
 	})
 	hive.Revision = rev
 	if old != nil {
@@ -233,16 +245,5 @@ func settle(old, hive *Hive, rev Revision, now time.Time) Change {
 			change.Hive |= HiveRevision
 		}
 	}
-	if old != nil && change.Hive&hiveSums == 0 && changed&workerSums == 0 {
-		hive.total, hive.offer, hive.models = old.total, old.offer, old.models
-	} else {
-		hive.sumUp(old)
-	}
 	return change
 }
-
-// The fields from which sums follow.
-const (
-	hiveSums   = HiveLiveness | HiveAvailable | HiveDevices | HiveWorkerSet
-	workerSums = WorkerModel | WorkerActivity | WorkerLiveness | WorkerAvailable | WorkerVRAMUsed | WorkerVRAMTotal | WorkerVRAMFree | WorkerRequestsQueued
-)

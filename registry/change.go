@@ -1,5 +1,7 @@
 package registry
 
+import "slices"
+
 // Fields is a set of fields of a hive or a worker, for saying what changed and what somebody wants to know.
 type Fields uint32
 
@@ -64,19 +66,34 @@ type WorkerChange struct {
 	Gone           bool
 }
 
+// searchable reports whether anything changed that one can search for, or that is summed up, and so the index must know.
+func (c *Change) searchable() bool {
+	const (
+		ofHive   = HiveLiveness | HiveDevices
+		ofWorker = WorkerModel | WorkerActivity | WorkerAvailable | WorkerVRAMUsed | WorkerVRAMTotal | WorkerRequestsQueued
+	)
+	return c.Hive&ofHive != 0 || anyWorkerChanged(c.Workers, ofWorker)
+}
+
+func anyWorkerChanged(changes []WorkerChange, fields Fields) bool {
+	return slices.ContainsFunc(changes, func(c WorkerChange) bool { return c.Changed&fields != 0 })
+}
+
 // DiffHive returns which fields of two records of a hive differ, but for its workers.
 func DiffHive(old, hive *Hive) Fields {
 	var f Fields
-	f |= when(old.Hostname != hive.Hostname, HiveHostname)
+	if old.HiveProfile != hive.HiveProfile {
+		f |= when(old.Hostname != hive.Hostname, HiveHostname)
+		f |= when(old.Version != hive.Version, HiveVersion)
+		f |= when(!old.FirstSeenAt.Equal(hive.FirstSeenAt), HiveFirstSeenAt)
+	}
 	f |= when(old.Port != hive.Port, HivePort)
-	f |= when(old.Version != hive.Version, HiveVersion)
 	f |= when(old.OperationalStatus != hive.OperationalStatus, HiveOperationalStatus)
 	f |= when(old.Health != hive.Health, HiveHealth)
 	f |= when(old.Liveness != hive.Liveness, HiveLiveness)
 	f |= when(old.Available != hive.Available, HiveAvailable)
 	f |= when(old.Cordoned != hive.Cordoned, HiveCordoned)
 	f |= when(!sameDevices(old.Devices, hive.Devices), HiveDevices)
-	f |= when(!old.FirstSeenAt.Equal(hive.FirstSeenAt), HiveFirstSeenAt)
 	f |= when(!old.LastSeenAt.Equal(hive.LastSeenAt), HiveLastSeenAt)
 	f |= when(old.HeartbeatIntervalMS != hive.HeartbeatIntervalMS, HiveHeartbeatInterval)
 	f |= when(old.ClockSkewMS != hive.ClockSkewMS, HiveClockSkew)

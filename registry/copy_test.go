@@ -9,13 +9,13 @@ import (
 // that it forgot to name is missing here.
 type registryCopy struct {
 	counter uint64
-	hives   map[string]Hive // Workers not kept
+	hives   map[string]copiedHive
 	workers map[string]copiedWorker
 	living  map[string]Hive // of each worker: what it shows of its hive
 }
 
 func newRegistryCopy() *registryCopy {
-	return &registryCopy{hives: map[string]Hive{}, workers: map[string]copiedWorker{}, living: map[string]Hive{}}
+	return &registryCopy{hives: map[string]copiedHive{}, workers: map[string]copiedWorker{}, living: map[string]Hive{}}
 }
 
 func (c *registryCopy) follow(reg *TelemetryRegistry) error {
@@ -52,7 +52,13 @@ func (c *registryCopy) follow(reg *TelemetryRegistry) error {
 	return nil
 }
 
-func patchHive(old Hive, h *Hive, f Fields) Hive {
+// copiedHive is a hive that shares nothing with the registry. Its workers are not kept.
+type copiedHive struct {
+	HiveProfile
+	Hive // but for its profile
+}
+
+func patchHive(old copiedHive, h *Hive, f Fields) copiedHive {
 	old.ID = h.ID
 	take(&old.Hostname, h.Hostname, f, HiveHostname)
 	take(&old.Port, h.Port, f, HivePort)
@@ -118,7 +124,7 @@ func (c *registryCopy) differs(snap *Snapshot) error {
 	for h := range snap.AllHives() {
 		hives++
 		got, ok := c.hives[h.ID]
-		want := patchHive(Hive{}, h, AllFields)
+		want := patchHive(copiedHive{}, h, AllFields)
 		if !ok || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			return fmt.Errorf("the copy has hive\n%+v, the snapshot\n%+v", got, want)
 		}

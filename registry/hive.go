@@ -76,11 +76,18 @@ type Device struct {
 	ComputeCapability  OptString
 }
 
+// HiveProfile is what a hive is. It stays the same from heartbeat to heartbeat, so all records of the hive share it until it changes.
+// It is immutable.
+type HiveProfile struct {
+	Hostname    string
+	Version     string
+	FirstSeenAt time.Time
+}
+
 // Hive is a machine at one revision, together with its workers. It is immutable, and so is all it refers to.
 type Hive struct {
-	ID                string
-	Hostname          string
-	Version           string
+	*HiveProfile
+	ID                string // unique; not of the profile, since each change names it
 	Health            Health
 	Port              int32 // 0: none; the narrow fields stand together, so that no room is lost between them
 	OperationalStatus OperationalStatus
@@ -90,15 +97,10 @@ type Hive struct {
 	Devices           []Device
 	Workers           []*Worker // by group, then instance
 
-	FirstSeenAt         time.Time
 	LastSeenAt          time.Time // of the last accepted heartbeat, by our clock
 	HeartbeatIntervalMS OptInt    // observed; unknown before the second heartbeat
 	ClockSkewMS         OptInt    // sender minus receiver, for display only
 	Revision            Revision  // of the last change to anything but LastSeenAt
-
-	total  tally  // what it and its workers bring to the index
-	offer  offer  // the same, for a search
-	models []part // what those with one model bring to the model's index
 }
 
 // Endpoint returns http://hostname:port.

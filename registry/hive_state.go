@@ -8,25 +8,31 @@ import (
 // replacedRemembered bounds how many replaced incarnations of a hive are recognised.
 const replacedRemembered = 8
 
-// hiveState is what writers keep of a hive beside its public record.
+// hiveState is what writers keep of a hive beside its public record. It is kept small, and what few hives need apart, since each heartbeat
+// fetches it from memory.
 type hiveState struct {
 	hive    *Hive
-	digest  uint64  // of the heartbeat that the profiles of the hive's workers were made of
-	order   []int32 // of its reports, see sortedOrder
+	order   []int32 // of the reports, see sortedOrder
 	place   place
 	seats   seats
-	heard   time.Time // when the last accepted heartbeat came
 	cadence cadence
 	follows bool // the next heartbeat follows one of the same agent, or of one restarted in time: the interval between tells the cadence
 
-	deadline time.Time // when the liveness may have to change
-	position int       // in the deadline queue
-
-	incarnation string
 	sequence    OptInt
-	replaced    []string  // incarnations that lost this id, newest last
-	conflictAt  time.Time // when one of them was last heard
-	conflicts   []string  // those already reported as an event
+	incarnation string
+
+	position int32     // in the deadline queue
+	deadline time.Time // when the liveness may have to change
+
+	digest uint64 // of the heartbeat that the profiles of the hive's workers were made of
+	rivals *rivals
+}
+
+// rivals are the agents that had a hive's id before the one that has it now. Most hives have had one agent only, and none.
+type rivals struct {
+	replaced   []string  // incarnations that lost the id, newest last
+	conflictAt time.Time // when one of them was last heard
+	conflicts  []string  // those already reported as an event
 }
 
 // admit decides whether a heartbeat is the next one of its hive, and remembers its place if it is.
@@ -47,36 +53,45 @@ func (st *hiveState) admit(hb *Heartbeat) Outcome {
 		st.sequence = hb.Sequence
 		return Accepted
 	}
-	lost := hb.Incarnation == "" || slices.Contains(st.replaced, hb.Incarnation)
+	if st.rivals == nil {
+		st.rivals = &rivals{}
+	}
+	lost := hb.Incarnation == "" || slices.Contains(st.rivals.replaced, hb.Incarnation)
 	if lost && st.hive.Liveness != Offline {
 		return Conflict
 	}
-	if st.incarnation != "" {
-		if len(st.replaced) == replacedRemembered {
-			st.replaced = st.replaced[1:]
-		}
-		st.replaced = append(st.replaced, st.incarnation)
-	}
-	st.replaced = slices.DeleteFunc(st.replaced, func(s string) bool { return s == hb.Incarnation })
-	st.conflicts = slices.DeleteFunc(st.conflicts, func(s string) bool { return s == hb.Incarnation })
+	st.rivals.succeed(st.incarnation, hb.Incarnation)
 	st.incarnation, st.sequence, st.cadence = hb.Incarnation, hb.Sequence, cadence{}
 	st.follows = st.hive.Liveness == Online // else the silence was an outage
-	st.conflictAt = time.Time{}
 	return Accepted
+}
+
+// succeed takes note that one incarnation took the place of another, which is empty when it did not tell.
+func (r *rivals) succeed(old, incarnation string) {
+	if old != "" {
+		if len(r.replaced) == replacedRemembered {
+			r.replaced = r.replaced[1:]
+		}
+		r.replaced = append(r.replaced, old)
+	}
+	is := func(s string) bool { return s == incarnation }
+	r.replaced = slices.DeleteFunc(r.replaced, is)
+	r.conflicts = slices.DeleteFunc(r.conflicts, is)
+	r.conflictAt = time.Time{}
 }
 
 // cadence estimates how often a hive beats, from its last three intervals. The lower median is taken, so that neither one outage nor one
 // hasty beat counts, and a changed habit counts from its second interval on.
 type cadence struct {
 	intervals [3]time.Duration
-	n         int // of them, capped at 3
-	at        int // where the next goes
+	n         uint8 // of them, capped at 3
+	at        uint8 // where the next goes
 }
 
 func (c *cadence) observe(interval time.Duration) {
 	c.intervals[c.at] = interval
-	c.at = (c.at + 1) % len(c.intervals)
-	c.n = min(c.n+1, len(c.intervals))
+	c.at = (c.at + 1) % uint8(len(c.intervals))
+	c.n = min(c.n+1, uint8(len(c.intervals)))
 }
 
 // estimate returns the interval; 0 before the second heartbeat.

@@ -22,75 +22,90 @@ type modelWriter struct {
 	place   place
 }
 
-// seats are where the index has a hive.
+// seats are where the index has a hive, and what it has of it.
 type seats struct {
-	all    place
-	models []seat // as the models of the hive's record
+	place  place // in all
+	sums   sums
+	models []seat
+	room   [2]seat // of models, as long as they are no more: what is needed together lies together
 }
 
+// seat is that of the workers with one model.
 type seat struct {
-	model *modelWriter
+	part
+	index *modelWriter
 	place place
 }
 
-// replace puts a hive's record in place of the one before it; either may be nil.
-func (x *indexWriter) replace(at *seats, old, hive *Hive) {
-	if old != nil {
-		x.total.add(&old.total, -1)
-	}
-	if hive != nil {
-		x.total.add(&hive.total, 1)
-	}
-	switch {
-	case hive == nil:
-		x.all.remove(old.ID)
-	case old == nil || old.offer != hive.offer:
-		x.all.put(hive.ID, hive.offer, &at.all)
-	}
-	before, now := modelsOf(old), modelsOf(hive)
-	if sameParts(before, now) {
-		return
-	}
-	if !slices.EqualFunc(before, now, func(a, b part) bool { return a.model == b.model }) {
-		x.reseat(at, old, now)
-		before = nil // all that is left of it was taken out
-	}
-	for i := range now {
-		is, s := &now[i], &at.models[i]
-		var was *part
-		if before != nil {
-			was = &before[i]
+// put puts a hive into the index, or in place of its record before. The workers may be the same as then, with the same models.
+func (x *indexWriter) put(at *seats, hive *Hive, sameModels bool) {
+	var room [4]part // as many models as most hives have
+	parts := room[:0]
+	if sameModels {
+		for i := range at.models {
+			parts = append(parts, at.models[i].part)
 		}
-		if was != nil && *was == *is {
+	}
+	all, parts := hive.sumUp(parts)
+	x.total.add(&at.sums.tally, -1)
+	x.total.add(&all.tally, 1)
+	if at.place.layout == 0 || at.sums.offer != all.offer {
+		x.all.put(hive.ID, all.offer, &at.place)
+	}
+	at.sums = all
+	if !sameModels {
+		x.reseat(at, hive.ID, parts)
+	}
+	for i := range parts {
+		s, is := &at.models[i], &parts[i].sums
+		if s.sums == *is && s.place.layout != 0 {
 			continue
 		}
-		m := x.open(s.model)
-		if was != nil {
-			m.index.total.add(&was.tally, -1)
-		}
+		m := x.open(s.index)
+		m.index.total.add(&s.sums.tally, -1)
 		m.index.total.add(&is.tally, 1)
-		if was == nil || was.offer != is.offer {
+		if s.place.layout == 0 || s.sums.offer != is.offer {
 			m.byHive.put(hive.ID, is.offer, &s.place)
 			m.index.byHive = m.byHive.peek()
 		}
+		s.sums = *is
 	}
 }
 
-// reseat takes a hive out of the indexes of the models it had, and gives it seats with those it has.
-func (x *indexWriter) reseat(at *seats, old *Hive, now []part) {
-	former := at.models
-	at.models = make([]seat, len(now))
-	for i := range now {
-		at.models[i].model = x.modelWriter(now[i].model)
+// remove takes a hive out of the index.
+func (x *indexWriter) remove(at *seats, hiveID string) {
+	x.total.add(&at.sums.tally, -1)
+	x.all.remove(hiveID)
+	x.reseat(at, hiveID, nil)
+}
+
+// reseat gives a hive seats with the models of these parts, and takes it out of the indexes of all others. What was there of a model that stays, stays.
+func (x *indexWriter) reseat(at *seats, hiveID string, parts []part) {
+	former := slices.Clone(at.models)
+	at.room = [2]seat{}
+	if len(parts) <= len(at.room) {
+		at.models = at.room[:len(parts)]
+	} else {
+		at.models = make([]seat, len(parts))
 	}
-	for i := range modelsOf(old) {
-		was, m := &old.models[i], x.open(former[i].model)
-		m.index.total.add(&was.tally, -1)
-		m.byHive.remove(old.ID)
+	for i := range parts {
+		s := &at.models[i]
+		if had := slices.IndexFunc(former, func(f seat) bool { return f.model == parts[i].model }); had >= 0 {
+			*s = former[had]
+			former = slices.Delete(former, had, had+1)
+		} else {
+			s.model, s.index = parts[i].model, x.modelWriter(parts[i].model)
+		}
+		s.workers = parts[i].workers
+	}
+	for i := range former {
+		m := x.open(former[i].index)
+		m.index.total.add(&former[i].sums.tally, -1)
+		m.byHive.remove(hiveID)
 		m.index.byHive = m.byHive.peek()
-		if m.byHive.empty() && !slices.ContainsFunc(at.models, func(s seat) bool { return s.model == m }) {
-			x.states.remove(was.model)
-			delete(x.models, was.model)
+		if m.byHive.empty() {
+			x.states.remove(former[i].model)
+			delete(x.models, former[i].model)
 		}
 	}
 }

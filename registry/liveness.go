@@ -121,7 +121,7 @@ func (reg *TelemetryRegistry) degrade(st *hiveState, now time.Time) {
 		to, kind, message = Offline, HiveOffline, "%s was given up: nothing heard for %s."
 		reg.watch.fallen = append(reg.watch.fallen, fall{st.hive.ID, now.Add(patience(reg.cfg, st).offline)})
 	}
-	silence := now.Sub(st.heard).Round(100 * time.Millisecond)
+	silence := now.Sub(st.hive.LastSeenAt).Round(100 * time.Millisecond)
 	reg.amend(st, now, func(h *Hive) { h.Liveness = to }, Event{Kind: kind, Message: fmt.Sprintf(message, st.hive.ID, silence)})
 	if to == Offline {
 		reg.watch.deadlines.remove(st) // what remains is to be forgotten, by cleanup
@@ -160,10 +160,10 @@ func patience(cfg Config, st *hiveState) thresholds {
 
 // since returns from when on silence counts against a hive.
 func (w *watch) since(st *hiveState) time.Time {
-	if w.resumedAt.After(st.heard) {
-		return w.resumedAt
+	if heard := st.hive.LastSeenAt; heard.After(w.resumedAt) {
+		return heard
 	}
-	return st.heard
+	return w.resumedAt
 }
 
 // due returns when a hive's liveness has to move if nothing is heard of it.
@@ -233,13 +233,13 @@ func (q *deadlineQueue) move(st *hiveState, deadline time.Time) {
 	if st.position < 0 {
 		heap.Push(q, st)
 	} else {
-		heap.Fix(q, st.position)
+		heap.Fix(q, int(st.position))
 	}
 }
 
 func (q *deadlineQueue) remove(st *hiveState) {
 	if st.position >= 0 {
-		heap.Remove(q, st.position)
+		heap.Remove(q, int(st.position))
 	}
 }
 
@@ -252,13 +252,13 @@ func (q deadlineQueue) Less(i, j int) bool { return q[i].deadline.Before(q[j].de
 // Swap is for package heap.
 func (q deadlineQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].position, q[j].position = i, j
+	q[i].position, q[j].position = int32(i), int32(j)
 }
 
 // Push is for package heap.
 func (q *deadlineQueue) Push(x any) {
 	st := x.(*hiveState)
-	st.position = len(*q)
+	st.position = int32(len(*q))
 	*q = append(*q, st)
 }
 

@@ -426,8 +426,8 @@ func looks(snap *Snapshot) string {
 	fmt.Fprintf(&b, "%s %+v\n", snap.Revision, snap.Fleet().Workers)
 	for hive := range snap.AllHives() {
 		plain := *hive
-		plain.Workers, plain.models = nil, nil
-		fmt.Fprintf(&b, "%+v\n", plain)
+		plain.Workers, plain.HiveProfile = nil, nil
+		fmt.Fprintf(&b, "%+v %+v\n", *hive.HiveProfile, plain)
 		for _, w := range hive.Workers {
 			worker := *w
 			worker.Hive = nil

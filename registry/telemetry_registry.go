@@ -74,6 +74,7 @@ type TelemetryRegistry struct {
 	index    indexWriter
 	watch    watch
 	room     []byte // for digests
+	fetched  uint64 // by fetch
 }
 
 // New returns an empty registry.
@@ -207,10 +208,13 @@ func (reg *TelemetryRegistry) forget(st *hiveState, now time.Time, message strin
 // gets the snapshot. The caller holds mu.
 func (reg *TelemetryRegistry) publish(st *hiveState, old, hive *Hive, change Change, now time.Time, events ...Event) {
 	rev := reg.nextRevision()
-	reg.index.replace(&st.seats, old, hive)
 	if hive == nil {
+		reg.index.remove(&st.seats, old.ID)
 		reg.records.Remove(old.ID)
 	} else {
+		if change.searchable() {
+			reg.index.put(&st.seats, hive, old != nil && sameRoster(old.Workers, hive.Workers))
+		}
 		reg.records.update(hiveItem{hive}, &st.place)
 	}
 	reg.changes.Append(change)

@@ -209,3 +209,27 @@ func TestQueriesAreBounded(t *testing.T) {
 		t.Errorf("just allowed: %v", err)
 	}
 }
+
+// TestAHiveThatIsBackIsAnother to a follower that compares snapshots, though it says of itself what it did before.
+func TestAHiveThatIsBackIsAnother(t *testing.T) {
+	reg := New(Config{})
+	appear := func(at time.Time, hostname string) *Hive {
+		hb := &Heartbeat{Hive: HiveReport{ID: "h", Hostname: hostname}, ReceivedAt: at}
+		if terms, err := reg.Apply(hb); err != nil || terms.Outcome != Accepted {
+			t.Fatal(terms, err)
+		}
+		return reg.Snapshot().Hive("h")
+	}
+	start := time.Now()
+	first := appear(start, "a")
+	renamed := appear(start.Add(time.Second), "b")
+	reg.Remove("h")
+	back := appear(start.Add(2*time.Second), "b")
+	const profile = HiveHostname | HiveVersion | HiveFirstSeenAt
+	if got := DiffHive(first, renamed) & profile; got != HiveHostname {
+		t.Errorf("renamed: changed %b, want the hostname", got)
+	}
+	if got := DiffHive(renamed, back) & profile; got != HiveFirstSeenAt {
+		t.Errorf("removed and back: changed %b, want when it was first seen", got)
+	}
+}

@@ -28,13 +28,13 @@ type tree[V summed[A], A sum[A]] struct{ root *treeNode[V, A] }
 
 // treeNode is a leaf, which has values, or an inner node, which has kids: as many as keys.
 type treeNode[V summed[A], A sum[A]] struct {
-	keys    *treeKeys // leaf: of the values; else: the smallest key under each kid
+	edition edition
 	vals    *[maxFill]V
+	total   A         // sum of all values below
+	keys    *treeKeys // leaf: of the values; else: the smallest key under each kid
 	kids    *[maxFill]*treeNode[V, A]
 	count   int32 // number of values below
 	stem    stem  // the writer's alone, and so is edition
-	total   A     // sum of all values below
-	edition edition
 }
 
 func (t tree[V, A]) len() int {
