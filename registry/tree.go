@@ -6,8 +6,8 @@ import (
 )
 
 // maxFill bounds the entries of a tree node. A change copies one node per level, so small nodes make
-// writes cheap; 16 was the best of 8, 16 and 32 in BenchmarkApply.
-const maxFill = 16
+// writes cheap; 12 was the best of 8, 12, 16 and 32 in BenchmarkApply, with snapshots between and without.
+const maxFill = 12
 
 // A summed value knows what it adds to the sum of the tree that holds it.
 type summed[A any] interface{ sum() A }
