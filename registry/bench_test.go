@@ -76,63 +76,79 @@ func benchUpheaval(r *rand.Rand, hive int) *Heartbeat {
 
 // BenchmarkApply takes in heartbeats of 8 workers.
 func BenchmarkApply(b *testing.B) {
-	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) { applyAll(b, reg, hives, benchHeartbeat) })
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		inTurns(b, anyHive(hives, benchHeartbeat), func(hb *Heartbeat) { mustApply(b, reg, hb) }, nil)
+	})
 }
 
 // BenchmarkApplyUpheaval takes in heartbeats of 8 workers of which every figure changes, the worst case for the indexes.
 func BenchmarkApplyUpheaval(b *testing.B) {
-	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) { applyAll(b, reg, hives, benchUpheaval) })
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		inTurns(b, anyHive(hives, benchUpheaval), func(hb *Heartbeat) { mustApply(b, reg, hb) }, nil)
+	})
+}
+
+// BenchmarkApplyLookedAt takes in heartbeats of 8 workers, and a snapshot after each, so that nothing may be changed in place.
+func BenchmarkApplyLookedAt(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		inTurns(b, anyHive(hives, benchHeartbeat), func(hb *Heartbeat) {
+			mustApply(b, reg, hb)
+			reg.Snapshot()
+		}, nil)
+	})
 }
 
 // BenchmarkApplyNew takes in the first heartbeats of hives that come among those of a fleet. They are removed again, so that it stays as large.
 func BenchmarkApplyNew(b *testing.B) {
 	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
 		number := 0
-		newcomer := func(r *rand.Rand, hive int) *Heartbeat {
+		newcomer := anyHive(hives, func(r *rand.Rand, hive int) *Heartbeat {
 			hb := benchHeartbeat(r, hive)
 			hb.Hive.ID += "-" + strconv.Itoa(number)
 			number++
 			return hb
-		}
-		applyInTurns(b, reg, hives, newcomer, func(beats []*Heartbeat) {
-			for _, hb := range beats {
-				reg.Remove(hb.Hive.ID)
-			}
 		})
+		inTurns(b, newcomer, func(hb *Heartbeat) { mustApply(b, reg, hb) }, func(hb *Heartbeat) { reg.Remove(hb.Hive.ID) })
 	})
 }
 
-func applyAll(b *testing.B, reg *TelemetryRegistry, hives int, beat func(*rand.Rand, int) *Heartbeat) {
-	b.Helper()
-	applyInTurns(b, reg, hives, beat, func([]*Heartbeat) {})
+// anyHive makes a heartbeat of one of so many hives.
+func anyHive(hives int, beat func(*rand.Rand, int) *Heartbeat) func() *Heartbeat {
+	r := rand.New(rand.NewPCG(3, 4))
+	return func() *Heartbeat { return beat(r, r.IntN(hives)) }
 }
 
-// atATime is how many heartbeats are made before they are taken in: few enough to stay in the cache, as a heartbeat is that was read just before.
-const atATime = 16
+func mustApply(b *testing.B, reg *TelemetryRegistry, hb *Heartbeat) {
+	if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
+		b.Fatal(terms)
+	}
+}
 
-// applyInTurns makes heartbeats, takes them in, and tidies up, again and again. It reports what the second takes, by means of its own: the clock of
+// inTurns makes some heartbeats, takes them in, and tidies up after each, again and again. It reports what the second takes, by means of its own: the clock of
 // testing.B stops the world and empties the allocator's caches whenever it is stopped and started, which every heartbeat would pay for.
-func applyInTurns(b *testing.B, reg *TelemetryRegistry, hives int, beat func(*rand.Rand, int) *Heartbeat, tidy func([]*Heartbeat)) {
+func inTurns(b *testing.B, beat func() *Heartbeat, take, tidy func(*Heartbeat)) {
 	b.Helper()
-	r := rand.New(rand.NewPCG(3, 4))
 	turn := func(n int, begin, end func()) {
 		beats := make([]*Heartbeat, n)
 		for i := range beats {
-			beats[i] = beat(r, r.IntN(hives))
+			beats[i] = beat()
 		}
 		begin()
 		for _, hb := range beats {
-			if terms, _ := reg.Apply(hb); terms.Outcome != Accepted {
-				b.Fatal(terms)
-			}
+			take(hb)
 		}
 		end()
-		tidy(beats)
+		for _, hb := range beats {
+			if tidy != nil {
+				tidy(hb)
+			}
+		}
 	}
+	const some = 16 // few enough to stay in the cache, as a heartbeat is that was read just before
 	var start time.Time
 	var took time.Duration
-	for done := 0; done < b.N; done += atATime {
-		turn(min(atATime, b.N-done), func() { start = time.Now() }, func() { took += time.Since(start) })
+	for done := 0; done < b.N; done += some {
+		turn(min(some, b.N-done), func() { start = time.Now() }, func() { took += time.Since(start) })
 	}
 	b.ReportMetric(float64(took.Nanoseconds())/float64(b.N), "ns/op")
 	const sample = 500
