@@ -21,12 +21,12 @@ const idlers = 10_000
 func BenchmarkIdleSubscriber(b *testing.B) {
 	for b.Loop() {
 		p := start(b, "--no-agent")
-		base := idler(b, p.address) // what the first one brings with it is not counted
+		base := idler(b, p.Address()) // what the first one brings with it is not counted
 		before := p.resident(b)
 		began := time.Now()
 		conns := []net.Conn{base}
 		for range idlers {
-			conns = append(conns, idler(b, p.address))
+			conns = append(conns, idler(b, p.Address()))
 		}
 		b.ReportMetric(time.Since(began).Seconds(), "s-to-come")
 		b.ReportMetric(float64(p.resident(b)-before)/idlers, "bytes/subscriber")
@@ -34,10 +34,7 @@ func BenchmarkIdleSubscriber(b *testing.B) {
 		for _, nc := range conns {
 			_ = nc.Close()
 		}
-		_ = p.cmd.Process.Kill()
-		if err := <-p.ended; err == nil {
-			b.Error("the server ended by itself")
-		}
+		p.Kill()
 	}
 }
 
@@ -65,9 +62,9 @@ func idler(b *testing.B, address string) net.Conn {
 }
 
 // resident returns how much memory of the server is in the machine's.
-func (p *program) resident(b *testing.B) int {
+func (p served) resident(b *testing.B) int {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
 	if err != nil {
 		b.Skip("only Linux tells:", err)
 	}

@@ -12,11 +12,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -25,28 +23,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
 
+	"waggle/internal/realwaggle"
 	"waggle/registry"
 )
 
-// program is the real binary, serving on a port of its own.
-type program struct {
-	address string // host:port
-	cmd     *exec.Cmd
-	ended   chan error
-}
+// program is the real binary.
+var program realwaggle.Program
 
-// binary is the path of the program, which TestMain removes in the end. It is built once, by the first test that runs it.
-var binary = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "waggle")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "waggle")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("cannot build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+// served is the real binary, serving on a port of its own.
+type served struct{ *realwaggle.Server }
 
 func TestMain(m *testing.M) {
 	if os.Getenv(dashboardsEnv) != "" {
@@ -57,57 +42,30 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
+	_ = program.Remove()
 	os.Exit(code)
 }
 
-// start runs `waggle serve` on a port of its own and waits until it says where it listens.
-func start(t testing.TB, args ...string) *program {
+// start runs `waggle serve` on a port of its own.
+func start(t testing.TB, args ...string) served {
 	t.Helper()
 	return startAt(t, "127.0.0.1:0", args...)
 }
 
-func startAt(t testing.TB, address string, args ...string) *program {
+func startAt(t testing.TB, address string, args ...string) served {
 	t.Helper()
-	path, err := binary()
+	server, err := program.Serve(t.Context(), address, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, append([]string{"serve", "--listen", address}, args...)...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &program{cmd: cmd, ended: make(chan error, 1)}
-	says := make(chan string, 1)
-	go func() {
-		page := regexp.MustCompile(`page=http://([^/]+)/`)
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			if m := page.FindStringSubmatch(lines.Text()); m != nil {
-				says <- m[1]
-			}
-		}
-		p.ended <- cmd.Wait()
-	}()
-	select {
-	case p.address = <-says:
-	case err := <-p.ended:
-		t.Fatalf("the server ended at once: %v", err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return p
+	t.Cleanup(server.Kill)
+	return served{server}
 }
 
-func (p *program) url(path string) string { return "http://" + p.address + path }
+func (p served) url(path string) string { return p.URL() + path }
 
 // ask sends an operation and returns the answer's data.
-func (p *program) ask(t *testing.T, query string, variables map[string]any) map[string]any {
+func (p served) ask(t *testing.T, query string, variables map[string]any) map[string]any {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
@@ -244,7 +202,7 @@ func TestTwoServersRunInOneProcess(t *testing.T) {
 func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
 	p := start(t, "--no-agent")
 	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
-	ws, resp, err := dialer.DialContext(t.Context(), "ws://"+p.address+"/graphql", nil)
+	ws, resp, err := dialer.DialContext(t.Context(), "ws://"+p.Address()+"/graphql", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,14 +219,14 @@ func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = ws.ReadMessage()
 	if closed, ok := errors.AsType[*websocket.CloseError](err); !ok || closed.Code != websocket.CloseServiceRestart {
 		t.Errorf("the socket ended by %v, want close code 1012", err)
 	}
-	if err := <-p.ended; err != nil {
+	if err := p.Wait(); err != nil {
 		t.Errorf("the server ended by %v, want exit code 0", err)
 	}
 }
@@ -295,15 +253,10 @@ func TestAKilledServerHasItsHivesBackWithTheirNextHeartbeat(t *testing.T) {
 			}
 		}
 	}()
-	isThere := func(p *program) bool { return p.ask(t, `{ hive(id: "gpu-1") { liveness } }`, nil)["hive"] != nil }
+	isThere := func(p served) bool { return p.ask(t, `{ hive(id: "gpu-1") { liveness } }`, nil)["hive"] != nil }
 	eventually(t, "the hive is there", func() bool { return isThere(p) })
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-p.ended; err == nil {
-		t.Error("a killed server ended well")
-	}
-	p = startAt(t, p.address, "--no-agent")
+	p.Kill()
+	p = startAt(t, p.Address(), "--no-agent")
 	began := time.Now()
 	eventually(t, "the hive is back", func() bool { return isThere(p) })
 	if took := time.Since(began); took > 5*time.Second { // two on a machine that does nothing else
@@ -349,7 +302,7 @@ func TestREADME(t *testing.T) {
 	}
 	answers := make([]string, len(blocks))
 	for i, block := range slices.Backward(blocks) { // what one block shows needs what a later one reports
-		command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.address))
+		command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.Address()))
 		out, err := command.Output()
 		if err != nil && !strings.Contains(block[1], "--max-time") {
 			t.Fatalf("%s\n%v", block[1], err)

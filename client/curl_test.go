@@ -22,7 +22,7 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.kill()
+	defer server.Kill()
 	blocks := regexp.MustCompile("(?s)```(sh|json)\n(.*?)```").FindAllSubmatch(text, -1)
 	if len(blocks) < 10 {
 		t.Fatalf("only %d blocks", len(blocks))
@@ -32,7 +32,7 @@ func TestTheCommandsOfTheDocumentation(t *testing.T) {
 		kind, body := string(block[1]), string(block[2])
 		if kind == "sh" {
 			cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-c", body)
-			cmd.Env = append(os.Environ(), "WAGGLE="+server.url())
+			cmd.Env = append(os.Environ(), "WAGGLE="+server.URL())
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s\n%s", err, body, out)

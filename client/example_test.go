@@ -16,10 +16,10 @@ func ExampleMirror() {
 		fmt.Println(err)
 		return
 	}
-	defer server.kill()
+	defer server.Kill()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := client.New(client.Config{URL: server.url()})
+	c, err := client.New(client.Config{URL: server.URL()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -66,9 +66,9 @@ func ExampleClient_BestWorker() {
 		fmt.Println(err)
 		return
 	}
-	defer server.kill()
+	defer server.Kill()
 	ctx := context.Background()
-	c, err := client.New(client.Config{URL: server.url()})
+	c, err := client.New(client.Config{URL: server.URL()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -94,9 +94,9 @@ func ExampleWatch() {
 		fmt.Println(err)
 		return
 	}
-	defer server.kill()
+	defer server.Kill()
 	ctx := context.Background()
-	c, err := client.New(client.Config{URL: server.url()})
+	c, err := client.New(client.Config{URL: server.URL()})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -71,7 +71,7 @@ func TestAMirrorSurvivesAServerThatIsKilled(t *testing.T) {
 	}
 	interrupted := make(chan error, 100)
 	cfg := soon()
-	cfg.URL = server.url()
+	cfg.URL = server.URL()
 	cfg.Interrupted = func(err error, _ time.Duration) { interrupted <- err }
 	c := newClient(t, cfg)
 	for i := range 30 {
@@ -95,18 +95,18 @@ func TestAMirrorSurvivesAServerThatIsKilled(t *testing.T) {
 		t.Errorf("%d workers, and h4 may be among them", m.Snapshot().Len())
 	}
 
-	server.kill()
+	server.Kill()
 	if err := <-interrupted; err == nil {
 		t.Error("interrupted without a reason")
 	}
 	if m.Snapshot().Len() != 29 {
 		t.Error("an interruption took the last truth away")
 	}
-	again, err := startWaggle(server.address)
+	again, err := startWaggle(server.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer again.kill()
+	defer again.Kill()
 	for i := range 5 {
 		if err := report(t.Context(), c, fmt.Sprintf("n%d", i), "model-9"); err != nil {
 			t.Fatal(err)
@@ -124,8 +124,8 @@ func TestAFilteredMirrorAgreesWithTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.kill()
-	c := newClient(t, client.Config{URL: server.url()})
+	defer server.Kill()
+	c := newClient(t, client.Config{URL: server.URL()})
 	model, yes := "model-1", true
 	m := mirroring(t, c, client.MirrorConfig{Workers: &client.WorkerFilter{Model: &model, Available: &yes}})
 	for i := range 6 {

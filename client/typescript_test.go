@@ -44,8 +44,8 @@ func TestTheExampleInTypeScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClient(t, client.Config{URL: server.url()})
-	node := exec.CommandContext(t.Context(), "node", "dist/main.js", server.url(), "llama-3.1-8b")
+	c := newClient(t, client.Config{URL: server.URL()})
+	node := exec.CommandContext(t.Context(), "node", "dist/main.js", server.URL(), "llama-3.1-8b")
 	node.Dir, node.Stderr = dir, os.Stderr
 	stdout, err := node.StdoutPipe()
 	if err != nil {
@@ -90,11 +90,11 @@ func TestTheExampleInTypeScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("1 workers, 1 idle; the best is gpu-1/llm/8080 at http://gpu-1.lan:8080")
-	server.kill()
-	if server, err = startWaggle(server.address); err != nil {
+	server.Kill()
+	if server, err = startWaggle(server.Address()); err != nil {
 		t.Fatal(err)
 	}
-	defer server.kill()
+	defer server.Kill()
 	if err := report(t.Context(), c, "gpu-2", "llama-3.1-8b"); err != nil {
 		t.Fatal(err)
 	}

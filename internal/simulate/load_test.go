@@ -1,77 +1,38 @@
 package simulate_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"waggle/client"
+	"waggle/internal/realwaggle"
 	"waggle/internal/simulate"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := folder(); err == nil {
-		_ = os.RemoveAll(dir)
-	}
+	_ = program.Remove()
 	os.Exit(code)
 }
 
-var folder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "waggle-simulate-") })
-
-// build builds the real waggle, once.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := folder()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "waggle")
-	if out, err := exec.Command("go", "build", "-o", path, "waggle").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("cannot build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var program realwaggle.Program
 
 // startWaggle runs the real server and returns its URL.
 func startWaggle(t *testing.T) string {
 	t.Helper()
-	binary, err := build()
+	server, err := program.Serve(t.Context(), "127.0.0.1:0", "--no-agent")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "serve", "--no-agent", "--listen", "127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	page := regexp.MustCompile(`page=(http://[^/]+)/`)
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if m := page.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return m[1]
-		}
-	}
-	t.Fatal("the server does not say where it listens")
-	return ""
+	t.Cleanup(server.Kill)
+	return server.URL()
 }
 
 func TestEveryDoorTakesTheFleetIn(t *testing.T) {

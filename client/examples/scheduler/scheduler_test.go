@@ -1,52 +1,31 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"waggle/client"
+	"waggle/internal/realwaggle"
 )
 
 // registry runs the real waggle and returns its URL.
 func registry(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "waggle")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "waggle").CombinedOutput(); err != nil {
-		t.Fatalf("cannot build: %v\n%s", err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), binary, "serve", "--no-agent", "--listen", "127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
+	var program realwaggle.Program
+	t.Cleanup(func() { _ = program.Remove() })
+	server, err := program.Serve(t.Context(), "127.0.0.1:0", "--no-agent")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	page := regexp.MustCompile(`page=(http://[^/]+)/`)
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
-		if m := page.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return m[1]
-		}
-	}
-	t.Fatal("the server does not say where it listens")
-	return ""
+	t.Cleanup(server.Kill)
+	return server.URL()
 }
 
 // chat sends a job and returns the answer's text and the worker that gave it.
