@@ -157,10 +157,10 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	group.Go(func() error { return unlessDone(ctx, door.Run(ctx)) })
 	group.Go(func() error { logConflicts(ctx, reg, log.With("component", "registry")); return nil })
 	group.Go(func() error { return server.Serve(ctx, listener) })
-	here := "http://" + listener.Addr().String()
+	here := "http://" + httpserver.Here(listener.Addr())
 	log.Info("waggle is up", "page", here+"/", "playground", here+"/playground/", "graphql", here+"/graphql")
 	if !s.NoAgent {
-		group.Go(func() error { return s.reportHere(ctx, listener.Addr(), log) })
+		group.Go(func() error { return s.reportHere(ctx, here, listener.Addr(), log) })
 	}
 	if s.Demo != 0 {
 		group.Go(func() error {
@@ -259,12 +259,12 @@ func (a *api) drain(ctx context.Context) {
 }
 
 // reportHere reports this machine through the same door as every other.
-func (s *serve) reportHere(ctx context.Context, here net.Addr, log *slog.Logger) error {
-	host, port, err := net.SplitHostPort(here.String())
+func (s *serve) reportHere(ctx context.Context, here string, listener net.Addr, log *slog.Logger) error {
+	host, port, err := net.SplitHostPort(listener.String())
 	if err != nil {
 		return err
 	}
-	r := agent.Command{Server: "http://" + here.String(), HiveID: s.HiveID, Version: version()}
+	r := agent.Command{Server: here, HiveID: s.HiveID, Version: version()}
 	if r.Port, err = strconv.Atoi(port); err != nil {
 		return err
 	}

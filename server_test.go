@@ -231,6 +231,22 @@ func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
 	}
 }
 
+// TestAgentStartsWhereKubernetesNamesAServiceWaggle though it then sets variables that look like options.
+func TestAgentStartsWhereKubernetesNamesAServiceWaggle(t *testing.T) {
+	for name, value := range map[string]string{
+		"WAGGLE_SERVICE_HOST": "10.0.0.1", "WAGGLE_SERVICE_PORT": "7833", "WAGGLE_PORT": "tcp://10.0.0.1:7833",
+		"WAGGLE_PORT_7833_TCP": "tcp://10.0.0.1:7833", "WAGGLE_PORT_7833_TCP_PORT": "7833",
+	} {
+		t.Setenv(name, value)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	if code := run(ctx, []string{"agent", "--server", "http://127.0.0.1:1"}, io.Discard, &stderr); code != 0 {
+		t.Errorf("exit code %d: %s", code, &stderr)
+	}
+}
+
 func TestAKilledServerHasItsHivesBackWithTheirNextHeartbeat(t *testing.T) {
 	p := start(t, "--no-agent")
 	const heartbeat = `{"hive":{"id":"gpu-1","hostname":"10.0.0.5","port":7835,"operational_status":"ready",` +

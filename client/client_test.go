@@ -106,6 +106,12 @@ func TestRefusalsAreTyped(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("a server that goes by another name says what helps", func(t *testing.T) {
+		_, err := answering(t, 421, "no").Heartbeat(t.Context(), beat())
+		if err == nil || !strings.Contains(err.Error(), "--allow-host") {
+			t.Errorf("got %v", err)
+		}
+	})
 	for _, body := range []string{"", "<html>", "null", "{}", `{"data":null}`, `{"errors":[null]}`, `{"data":{"heartbeat":7}}`} {
 		t.Run("200 with "+body, func(t *testing.T) {
 			if got, err := answering(t, 200, body).Heartbeat(t.Context(), beat()); err == nil {

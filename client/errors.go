@@ -39,5 +39,8 @@ type StatusError struct {
 
 // Error implements the error interface.
 func (e *StatusError) Error() string {
+	if e.Status == http.StatusMisdirectedRequest {
+		return "the server answered 421 Misdirected Request: it does not go by the name in the URL; allow it there with --allow-host, or use its address"
+	}
 	return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
 }

@@ -12,10 +12,11 @@ import (
 
 // Command is `waggle agent`, for kong.
 type Command struct {
-	Server    string        `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The registry to report to."`
-	HiveID    string        `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
-	Hostname  string        `placeholder:"NAME" help:"Name or address by which others reach this machine (default: its host name)."`
-	Port      int           `default:"0" placeholder:"PORT" help:"Port of this hive's own interface, if it has one."`
+	Server   string `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The registry to report to."`
+	HiveID   string `placeholder:"ID" help:"What this machine is called in the fleet (default: its host name)."`
+	Hostname string `placeholder:"NAME" help:"Name or address by which others reach this machine (default: its host name)."`
+	// Its variable is not WAGGLE_PORT, which Kubernetes sets to an address where there is a service called waggle.
+	Port      int           `default:"0" env:"WAGGLE_HIVE_PORT" placeholder:"PORT" help:"Port of this hive's own interface, if it has one."`
 	Interval  time.Duration `default:"1s" help:"Time between heartbeats; the registry may ask for more."`
 	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -39,10 +40,17 @@ func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
 	return p, nil
 }
 
-// AllowsHost reports whether the request is meant for this server by name.
+// AllowsHost reports whether the request is meant for this server: by name, or by the very address that it came in at. A page that rebinds a name
+// of its own cannot name that address.
 func (p *Policy) AllowsHost(r *http.Request) bool {
 	host := hostOf(r.Host)
-	return p.hosts[host] || IsLoopback(host)
+	return p.hosts[host] || IsLoopback(host) || isLocalAddress(r, host)
+}
+
+func isLocalAddress(r *http.Request, host string) bool {
+	at, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	addr, err := netip.ParseAddr(host)
+	return ok && err == nil && addr.Unmap() == at.AddrPort().Addr().Unmap()
 }
 
 // IsLoopback reports whether a host is this machine and reached by nobody else.
@@ -77,6 +85,19 @@ func hostOf(hostport string) string {
 		host = strings.Trim(hostport, "[]")
 	}
 	return strings.ToLower(host)
+}
+
+// Here returns the host:port by which this machine reaches a listener, which may listen on all addresses.
+func Here(listener net.Addr) string {
+	at, ok := listener.(*net.TCPAddr)
+	if !ok || !at.IP.IsUnspecified() {
+		return listener.String()
+	}
+	host := "localhost" // which of IPv4 and IPv6 the listener has is the system's choice
+	if at.IP.To4() != nil {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(at.Port))
 }
 
 // ErrOpen says that a server would be open to the network without asking for credentials.

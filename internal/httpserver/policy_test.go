@@ -1,9 +1,12 @@
 package httpserver
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 )
 
@@ -90,4 +93,42 @@ func TestAnAddressThatOthersReachMustBeMeant(t *testing.T) {
 	if err := CheckListen("0.0.0.0:1", false); !errors.Is(err, ErrOpen) {
 		t.Errorf("got %v, want ErrOpen", err)
 	}
+}
+
+func TestTheAddressThatARequestCameInAtIsAllowed(t *testing.T) {
+	p, err := NewPolicy(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(at, host string, want bool) {
+		t.Helper()
+		local := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(at))
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local))
+		r.Host = host
+		if got := p.AllowsHost(r); got != want {
+			t.Errorf("host %q at %s: %t, want %t", host, at, got, want)
+		}
+	}
+	f("192.0.2.7:7833", "192.0.2.7:7833", true)
+	f("192.0.2.7:7833", "192.0.2.7:8080", true) // by a forwarded port
+	f("[::ffff:192.0.2.7]:7833", "192.0.2.7:7833", true)
+	f("[2001:db8::7]:7833", "[2001:db8::7]:7833", true)
+	f("192.0.2.7:7833", "192.0.2.8:7833", false)
+	f("192.0.2.7:7833", "evil.example:7833", false)
+	f("192.0.2.7:7833", "", false)
+}
+
+func TestHereIsWhereThisMachineReachesAListener(t *testing.T) {
+	f := func(listener, want string) {
+		t.Helper()
+		if got := Here(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(listener))); got != want {
+			t.Errorf("%s: %q, want %q", listener, got, want)
+		}
+	}
+	f("127.0.0.1:7833", "127.0.0.1:7833")
+	f("192.0.2.7:7833", "192.0.2.7:7833")
+	f("[2001:db8::7]:7833", "[2001:db8::7]:7833")
+	f("0.0.0.0:7833", "127.0.0.1:7833")
+	f("[::]:7833", "localhost:7833")
 }
