@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -113,6 +114,20 @@ type serve struct {
 	Rbee rbeeOptions `embed:"" group:"rbee's hives and dashboards"`
 }
 
+// Validate is called by kong, before anything is done.
+func (s *serve) Validate() error {
+	if s.Demo < 0 || s.Demo > simulate.MaxHives {
+		return fmt.Errorf("--demo: %d must be 0 to %d", s.Demo, simulate.MaxHives)
+	}
+	if min(s.SuspectAfter, s.OfflineAfter, s.ForgetAfter) <= 0 {
+		return errors.New("--suspect-after, --offline-after and --forget-after must be more than 0s")
+	}
+	if s.HiveID == "" {
+		return nil
+	}
+	return agent.CheckHiveID(s.HiveID)
+}
+
 // Run serves until ctx ends: everything is wired here, in the order in which the data flows.
 func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	if err := httpserver.CheckListen(s.Listen, s.Insecure); err != nil {
@@ -132,7 +147,7 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	reg := registry.New(limits)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; is another waggle running? --listen chooses where to listen", err)
 	}
 
 	page, err := web.Handler()

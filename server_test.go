@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -231,6 +230,38 @@ func TestSIGTERMClosesSocketsSoThatClientsComeBack(t *testing.T) {
 	}
 }
 
+func TestOptionsAreCheckedBeforeAnythingIsDone(t *testing.T) {
+	for args, want := range map[string]string{
+		"serve --demo=-3":                        "--demo: -3 must be 0 to 100000",
+		"serve --demo 100001":                    "--demo: 100001 must be 0 to 100000",
+		"serve --suspect-after 0s":               "--suspect-after, --offline-after and --forget-after must be more than 0s",
+		"serve --suspect-after 20s":              "each must be longer than the one before",
+		"serve --hive-id a/b":                    `the hive id "a/b" must be`,
+		"serve --listen 127.0.0.1:99999":         "a port of 0 to 65535",
+		"serve --listen 7833":                    "must be host:port",
+		"serve --listen 192.0.2.1:7833":          "--insecure",
+		"serve --allow-host registry.lan:7833":   "without port",
+		"serve --allow-origin dashboard.example": "must be scheme://host",
+		"agent --interval 0s":                    "--interval: 0s must be 100ms to 1m0s",
+		"agent --interval 1ms":                   "the interval 1ms is not within",
+		"agent --hive-id -":                      `the hive id "-" must be`,
+		"workers --first 0":                      "--first: 0 must be 1 to 1000",
+		"hives --offset=-1":                      "--offset: -1 must be 0 or more",
+		"watch --count=-1":                       "--count: -1 must be 0 or more",
+		"watch workers --first 1001":             "--first: 1001 must be 1 to 1000",
+		"watch fleet --model x":                  "is for watch workers",
+		"simulate --hives=-1":                    "-1 hives: it must be 0 to 100000",
+		"simulate --server http://127.0.0.1:1 --duration 1s --warmup 0s --hives 2 --json": "no heartbeat was accepted; does a registry run at http://127.0.0.1:1?",
+	} {
+		t.Run(args, func(t *testing.T) {
+			var stderr bytes.Buffer
+			if code := run(t.Context(), strings.Fields(args), io.Discard, &stderr); code == 0 || !strings.Contains(stderr.String(), want) {
+				t.Errorf("exit code %d, %q; want %q", code, &stderr, want)
+			}
+		})
+	}
+}
+
 // TestAgentStartsWhereKubernetesNamesAServiceWaggle though it then sets variables that look like options.
 func TestAgentStartsWhereKubernetesNamesAServiceWaggle(t *testing.T) {
 	for name, value := range map[string]string{
@@ -317,7 +348,7 @@ func TestREADME(t *testing.T) {
 		t.Fatalf("%d command blocks, want at least 3", len(blocks))
 	}
 	answers := make([]string, len(blocks))
-	for i, block := range slices.Backward(blocks) { // what one block shows needs what a later one reports
+	for i, block := range blocks {
 		command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block[1], "127.0.0.1:7833", p.Address()))
 		out, err := command.Output()
 		if err != nil && !strings.Contains(block[1], "--max-time") {

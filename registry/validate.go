@@ -174,6 +174,7 @@ func (c *checker) deviceFigures(d *Device, i int) {
 	c.percent(at, "utilizationPercent", &d.UtilizationPercent)
 	c.float(at, "temperatureCelsius", &d.TemperatureCelsius, -maxCelsius, maxCelsius)
 	c.float(at, "powerWatts", &d.PowerWatts, 0, maxWatts)
+	c.within(at, "memoryUsedMb", d.MemoryUsedMB, "memoryTotalMb", d.MemoryTotalMB)
 }
 
 func (c *checker) profile(all []WorkerReport, i int) {
@@ -199,7 +200,8 @@ func (d *Device) isPlausible() bool {
 		d.TemperatureCelsius.Value() >= -maxCelsius && d.TemperatureCelsius.Value() <= maxCelsius &&
 		d.PowerWatts.Value() >= 0 && d.PowerWatts.Value() <= maxWatts &&
 		// A negative number is a large one without its sign.
-		uint32(d.MemoryTotalMB.Value()) <= maxMemoryMB && uint32(d.MemoryUsedMB.Value()) <= maxMemoryMB
+		uint32(d.MemoryTotalMB.Value()) <= maxMemoryMB && uint32(d.MemoryUsedMB.Value()) <= maxMemoryMB &&
+		isWithin(d.MemoryUsedMB, d.MemoryTotalMB)
 }
 
 // telemetry mends the figures of worker number i.
@@ -215,6 +217,7 @@ func (c *checker) telemetry(r *WorkerReport, i int) {
 	c.int(at, "uptimeSeconds", &r.UptimeSeconds, maxUptimeSeconds)
 	c.int(at, "requestsRunning", &r.RequestsRunning, maxRequests)
 	c.int(at, "requestsQueued", &r.RequestsQueued, maxRequests)
+	c.within(at, "vramUsedMb", r.VRAMUsedMB, "vramTotalMb", r.VRAMTotalMB)
 }
 
 // isPlausible reports whether there is nothing to mend. It only spares the work of looking at each figure by its name: what is unknown
@@ -227,7 +230,8 @@ func (t *Telemetry) isPlausible() bool {
 		// A negative number is a large one without its sign.
 		uint32(t.VRAMUsedMB.Value()) <= maxMemoryMB && uint32(t.VRAMTotalMB.Value()) <= maxMemoryMB && uint32(t.RSSMB.Value()) <= maxMemoryMB &&
 		uint32(t.UptimeSeconds.Value()) <= maxUptimeSeconds &&
-		uint32(t.RequestsRunning.Value()) <= maxRequests && uint32(t.RequestsQueued.Value()) <= maxRequests
+		uint32(t.RequestsRunning.Value()) <= maxRequests && uint32(t.RequestsQueued.Value()) <= maxRequests &&
+		isWithin(t.VRAMUsedMB, t.VRAMTotalMB)
 }
 
 // int makes an absurd figure unknown. It is not clipped: a utilization of -1 clipped to 0 would look idle.
@@ -237,6 +241,15 @@ func (c *checker) int(at func(string) string, field string, v *OptInt, most int3
 		*v = OptInt{}
 	}
 }
+
+// within warns of a part that is larger than its whole. Which of the two is wrong nobody can tell, so both stay, and nothing counts as free.
+func (c *checker) within(at func(string) string, partField string, part OptInt, wholeField string, whole OptInt) {
+	if !isWithin(part, whole) {
+		c.warn(at(partField), "%d is more than %s, %d: nothing counts as free", part.Value(), wholeField, whole.Value())
+	}
+}
+
+func isWithin(part, whole OptInt) bool { return part.Value() <= whole.Value() || !whole.Known() }
 
 func (c *checker) float(at func(string) string, field string, v *OptFloat, least, most float64) {
 	if v.Known() && !(v.Value() >= least && v.Value() <= most) { // written so that NaN is caught

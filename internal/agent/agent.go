@@ -107,9 +107,10 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.OpenGPU == nil {
 		cfg.OpenGPU = gpu.Open
 	}
+	if err := CheckHiveID(cfg.HiveID); err != nil {
+		return nil, err
+	}
 	switch {
-	case mend(cfg.HiveID, maxHiveID, false) != cfg.HiveID:
-		return nil, fmt.Errorf("the hive id must be a letter or digit and then up to %d letters, digits, '.', '_', ':' or '-'", maxHiveID-1)
 	case cfg.Port < 0 || cfg.Port > 65535:
 		return nil, fmt.Errorf("the port %d is not within 0 to 65535", cfg.Port)
 	case cfg.Interval < minInterval || cfg.Interval > maxInterval:

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -21,6 +22,14 @@ type Command struct {
 	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
 
 	Version string `kong:"-"` // of the program, as it is reported
+}
+
+// Validate is called by kong, before anything is done.
+func (c *Command) Validate() error {
+	if c.Interval == 0 { // which New takes for the default
+		return fmt.Errorf("--interval: 0s must be %s to %s", minInterval, maxInterval)
+	}
+	return nil
 }
 
 // Run reports until ctx ends.

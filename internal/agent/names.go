@@ -65,3 +65,11 @@ func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback()
 }
+
+// CheckHiveID returns an error unless a hive can have this id.
+func CheckHiveID(id string) error {
+	if mend(id, maxHiveID, false) != id {
+		return fmt.Errorf("the hive id %.64q must be a letter or digit and then up to %d letters, digits, '.', '_', ':' or '-'", id, maxHiveID-1)
+	}
+	return nil
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ type Choice struct {
 	MinFreeVRAM int      `name:"min-free-vram" placeholder:"MB" help:"Workers with so much GPU memory free."`
 	Search      string   `placeholder:"TEXT" help:"Workers with this in their id, model or hostname."`
 }
+
+// isEmpty reports whether all workers are meant.
+func (c *Choice) isEmpty() bool { return reflect.ValueOf(*c).IsZero() }
 
 func (c *Choice) filter() *client.WorkerFilter {
 	f := &client.WorkerFilter{Models: c.Model, HiveIds: c.Hive, Groups: c.Group}
@@ -44,6 +48,20 @@ func (c *Choice) filter() *client.WorkerFilter {
 type Window struct {
 	First  int `default:"100" help:"How many at the most, 1 to 1,000."`
 	Offset int `default:"0" help:"How many to leave out before them."`
+}
+
+// maxFirst is what the API allows.
+const maxFirst = 1000
+
+// Validate is called by kong, before anything is done.
+func (w *Window) Validate() error {
+	switch {
+	case w.First < 1 || w.First > maxFirst:
+		return fmt.Errorf("--first: %d must be 1 to %d", w.First, maxFirst)
+	case w.Offset < 0:
+		return fmt.Errorf("--offset: %d must be 0 or more", w.Offset)
+	}
+	return nil
 }
 
 // Workers is `waggle workers`.

@@ -24,6 +24,19 @@ type Watch struct {
 	Count    int           `default:"0" help:"End after so many; 0: never."`
 }
 
+// Validate is called by kong, before anything is done.
+func (c *Watch) Validate() error {
+	switch {
+	case c.Count < 0:
+		return fmt.Errorf("--count: %d must be 0 or more", c.Count)
+	case c.First < 1 || c.First > maxFirst:
+		return fmt.Errorf("--first: %d must be 1 to %d", c.First, maxFirst)
+	case c.What != "workers" && !c.isEmpty():
+		return fmt.Errorf("watch %s: what chooses workers, such as --model and --idle, is for watch workers", c.What)
+	}
+	return nil
+}
+
 // Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time.
 func (c *Watch) Run(ctx context.Context, stdout io.Writer) error {
 	server, err := c.client()

@@ -255,9 +255,9 @@ func TestDecodeParams(t *testing.T) {
 	}
 	f(`{"query":"{a}","variables":null,"operationName":null,"extensions":{}}`, `<nil>`)
 	f(`[{"query":"{a}"}]`, graphqlexec.ErrBatch.Error())
-	f(`{"query":"{a}"} x`, `the request must be a JSON object`)
+	f(`{"query":"{a}"} x`, `the request must be a JSON object: not JSON: something follows the value at byte 16`)
 	f(`null`, `the request must be a JSON object`)
-	f(``, `the request must be a JSON object`)
+	f(``, `the request must be a JSON object: not JSON: a value is missing at byte 0`)
 	f(`{"Query":"{a}"}`, `query is missing`)
 	f(`{"query":"{a}","query":"{b}"}`, `duplicate field "query"`)
 	f(`{"query":1}`, `query must be a string`)

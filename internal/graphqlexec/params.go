@@ -3,6 +3,7 @@ package graphqlexec
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -23,8 +24,8 @@ var ErrBatch = errors.New("batches are not supported: send one operation a reque
 func (e *Executor) DecodeParams(data []byte) (*graphql.RawParams, error) {
 	w := jsonwalk.New(data)
 	params, err := e.ReadParams(&w)
-	if w.End() != nil && !errors.Is(err, ErrBatch) {
-		return nil, errNoObject
+	if wrong := w.End(); wrong != nil && !errors.Is(err, ErrBatch) {
+		return nil, fmt.Errorf("%w: %w", errNoObject, wrong)
 	}
 	return params, err
 }

@@ -25,15 +25,16 @@ type Policy struct {
 func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
 	p := &Policy{hosts: map[string]bool{}, origins: map[string]bool{}}
 	for _, host := range allowHosts {
-		if host == "" || strings.ContainsAny(host, "/*@ ") {
-			return nil, fmt.Errorf("allowed host %q: must be a host name or IP address without port", host)
+		name := strings.ToLower(strings.Trim(host, "[]"))
+		if _, err := netip.ParseAddr(name); err != nil && (name == "" || strings.ContainsAny(name, "/*@: ")) {
+			return nil, fmt.Errorf("--allow-host: %.64q must be a host name or IP address without port", host)
 		}
-		p.hosts[strings.ToLower(strings.Trim(host, "[]"))] = true
+		p.hosts[name] = true
 	}
 	for _, origin := range allowOrigins {
 		u, err := url.Parse(origin)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-			return nil, fmt.Errorf("allowed origin %q: must be scheme://host[:port] with http or https", origin)
+			return nil, fmt.Errorf("--allow-origin: %.64q must be scheme://host[:port] with http or https", origin)
 		}
 		p.origins[strings.ToLower(origin)] = true
 	}
@@ -105,12 +106,12 @@ var ErrOpen = errors.New("this address can be reached from other machines, and t
 
 // CheckListen refuses an address that others can reach, unless insecure says that this is meant.
 func CheckListen(listen string, insecure bool) error {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return fmt.Errorf("listen address %q: must be host:port, e.g. 127.0.0.1:7833", listen)
+	host, port, err := net.SplitHostPort(listen)
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil {
+		return fmt.Errorf("--listen: %.64q must be host:port with a port of 0 to 65535, e.g. 127.0.0.1:7833", listen)
 	}
 	if insecure || IsLoopback(host) {
 		return nil
 	}
-	return fmt.Errorf("listen address %q: %w", listen, ErrOpen)
+	return fmt.Errorf("--listen %s: %w", listen, ErrOpen)
 }

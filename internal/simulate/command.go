@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -56,11 +57,18 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer) error {
 		cfg.Progress = stdout
 	}
 	report, err := Run(ctx, cfg)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case c.JSON:
-		return report.WriteJSON(stdout)
 	}
-	return report.WriteText(stdout)
+	write := report.WriteText
+	if c.JSON {
+		write = report.WriteJSON
+	}
+	if err := write(stdout); err != nil {
+		return err
+	}
+	if f := report.Heartbeats; f != nil && f.Done == 0 && f.Failed > 0 {
+		return fmt.Errorf("no heartbeat was accepted; does a registry run at %s?", c.Server)
+	}
+	return nil
 }

@@ -75,12 +75,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// MaxHives is how large a fleet can be.
+const MaxHives = 100_000
+
 // Check returns an error that says which value is wrong.
 func (c Config) Check() error {
 	c = c.withDefaults()
 	switch {
-	case c.Fleet.Hives < 1 || c.Fleet.Hives > 100_000:
-		return fmt.Errorf("%d hives: it must be 1 to 100,000", c.Fleet.Hives)
+	case c.Fleet.Hives < 0 || c.Fleet.Hives > MaxHives:
+		return fmt.Errorf("%d hives: it must be 0 to %d", c.Fleet.Hives, MaxHives)
 	case c.Fleet.Workers < 0 || c.Fleet.Workers > 256:
 		return fmt.Errorf("%d workers: it must be 0 to 256", c.Fleet.Workers)
 	case c.Fleet.Trouble < 0 || c.Fleet.Trouble > 1000:
