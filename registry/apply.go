@@ -54,7 +54,7 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 			reg.byDigest[digest] = st
 			reg.accept(st, hb, newProfiles(hb.Hive.ID, hb.Hive.Hostname, hb.Workers, order), now)
 		}
-		if r := st.rivals; r != nil && !r.conflictAt.IsZero() && now.Sub(r.conflictAt) < conflictWarned {
+		if r := st.rivals; r != nil && now.Sub(r.conflictAt) < conflictWarned {
 			warnings = slices.Insert(warnings, 0, "hive.id: another agent that was replaced by this one still sends heartbeats with this id")
 		}
 	case Conflict:
@@ -78,13 +78,13 @@ func (reg *TelemetryRegistry) terms(outcome Outcome, hb *Heartbeat, warnings []s
 	}
 }
 
-// accept makes a heartbeat the truth. Profiles are those of its workers; nil: the same as before. The caller holds mu.
+// accept makes a heartbeat the truth. Profiles are those of its workers; nil: the same as before, and so is the hive's own. The caller holds mu.
 func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []WorkerProfile, now time.Time) {
 	old := st.hive
 	if old != nil {
 		reg.fetch(st)
 	}
-	hive := newHive(hb)
+	hive := newHive(hb) // makes use of the time until what fetch asked for is there
 	if old != nil && now.Before(old.LastSeenAt) {
 		now = old.LastSeenAt // two heartbeats overtook each other on their way here
 	}
@@ -185,14 +185,14 @@ func (h *Hive) succeed(old *Hive, cadence time.Duration) {
 
 // newHiveProfile makes the profile of a hive of its report, unless that of the record before it, which may be nil, is the same.
 func newHiveProfile(old *Hive, r *HiveReport, now time.Time) *HiveProfile {
-	switch {
-	case old == nil:
-		return &HiveProfile{r.Hostname, r.Version, now}
-	case old.Hostname == r.Hostname && old.Version == r.Version:
-		return old.HiveProfile
-	default:
-		return &HiveProfile{r.Hostname, r.Version, old.FirstSeenAt}
+	p := HiveProfile{r.Hostname, r.Version, now}
+	if old != nil {
+		p.FirstSeenAt = old.FirstSeenAt
+		if p == *old.HiveProfile {
+			return old.HiveProfile
+		}
 	}
+	return &p
 }
 
 // work fills the records of a hive's workers from reports, taken in this order. Profiles are those of the workers; nil: those of the old record.

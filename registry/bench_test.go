@@ -275,10 +275,10 @@ func applyP99Beside(reg *TelemetryRegistry, r *rand.Rand, hives, beats int, work
 	var stop atomic.Bool
 	stopped := make(chan struct{})
 	go func() {
-		for !stop.Load() {
+		defer close(stopped)
+		for work(); !stop.Load(); { // once at least
 			work()
 		}
-		close(stopped)
 	}()
 	p99 := applyP99(reg, r, hives, beats)
 	stop.Store(true)

@@ -1,8 +1,8 @@
 package registry
 
-// In a large fleet hardly anything that a heartbeat needs is in a cache, and a visit to memory takes as long as some hundred
+// In a large fleet hardly anything that a heartbeat needs is in a cache, and a visit to memory takes as long as some 500
 // instructions. A processor makes many visits at once, but only those that it sees coming: where they are needed, far apart, it waits for each. So
-// Apply first reads a little of each place, one right after the other. What is read is kept in fields that nobody reads, else the
+// accept first reads a little of each place, one right after the other. What is read is kept in fields that nobody reads, else the
 // compiler would leave it out.
 
 // fetch reads what taking in the next heartbeat of a hive needs: its record, and where the trees have it. The caller holds mu.
@@ -16,8 +16,9 @@ func (reg *TelemetryRegistry) fetch(st *hiveState) {
 	}
 }
 
+// fetch reads the value at a place, if it is still that.
 func (w *treeWriter[V, A]) fetch(p place) {
-	if s := &w.stems[p.leaf]; s.node != nil && s.layout == p.layout {
-		w.fetched = s.node.vals[p.at]
+	if w.has(p) {
+		w.fetched = w.stems[p.leaf].node.vals[p.at]
 	}
 }

@@ -24,11 +24,11 @@ type hiveState struct {
 	position int32     // in the deadline queue
 	deadline time.Time // when the liveness may have to change
 
-	digest uint64 // of the heartbeat that the profiles of the hive's workers were made of
+	digest uint64 // of the heartbeat that the profiles of the hive and its workers were made of
 	rivals *rivals
 }
 
-// rivals are the agents that had a hive's id before the one that has it now. Most hives have had one agent only, and none.
+// rivals are the agents that had a hive's id before the one that has it now, or claim it; nil for a hive that has had one agent only, as most have.
 type rivals struct {
 	replaced   []string  // incarnations that lost the id, newest last
 	conflictAt time.Time // when one of them was last heard
@@ -60,14 +60,14 @@ func (st *hiveState) admit(hb *Heartbeat) Outcome {
 	if lost && st.hive.Liveness != Offline {
 		return Conflict
 	}
-	st.rivals.succeed(st.incarnation, hb.Incarnation)
+	st.rivals.tookOver(st.incarnation, hb.Incarnation)
 	st.incarnation, st.sequence, st.cadence = hb.Incarnation, hb.Sequence, cadence{}
 	st.follows = st.hive.Liveness == Online // else the silence was an outage
 	return Accepted
 }
 
-// succeed takes note that one incarnation took the place of another, which is empty when it did not tell.
-func (r *rivals) succeed(old, incarnation string) {
+// tookOver takes note that one incarnation took the place of another, which is empty when it did not tell.
+func (r *rivals) tookOver(old, incarnation string) {
 	if old != "" {
 		if len(r.replaced) == replacedRemembered {
 			r.replaced = r.replaced[1:]

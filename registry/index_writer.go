@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -90,15 +91,19 @@ func (x *indexWriter) reseat(at *seats, hiveID string, parts []part) {
 	}
 	for i := range parts {
 		s := &at.models[i]
-		if had := slices.IndexFunc(former, func(f seat) bool { return f.model == parts[i].model }); had >= 0 {
+		if had := slices.IndexFunc(former, func(f seat) bool { return f.index != nil && f.model == parts[i].model }); had >= 0 {
 			*s = former[had]
-			former = slices.Delete(former, had, had+1)
+			former[had].index = nil // it stays
 		} else {
-			s.model, s.index = parts[i].model, x.modelWriter(parts[i].model)
+			s.index = x.modelWriter(parts[i].model)
+			s.model = s.index.index.model
 		}
 		s.workers = parts[i].workers
 	}
 	for i := range former {
+		if former[i].index == nil {
+			continue
+		}
 		m := x.open(former[i].index)
 		m.index.total.add(&former[i].sums.tally, -1)
 		m.byHive.remove(hiveID)
@@ -113,6 +118,7 @@ func (x *indexWriter) reseat(at *seats, hiveID string, parts []part) {
 func (x *indexWriter) modelWriter(model string) *modelWriter {
 	m := x.models[model]
 	if m == nil {
+		model = strings.Clone(model) // else it keeps the texts of all profiles of the hive that has it first
 		m = &modelWriter{index: &modelIndex{model: model, turn: new(atomic.Uint32)}}
 		x.models[model] = m
 	}

@@ -160,7 +160,7 @@ func patience(cfg Config, st *hiveState) thresholds {
 
 // since returns from when on silence counts against a hive.
 func (w *watch) since(st *hiveState) time.Time {
-	if heard := st.hive.LastSeenAt; heard.After(w.resumedAt) {
+	if heard := st.hive.LastSeenAt; !w.resumedAt.After(heard) {
 		return heard
 	}
 	return w.resumedAt

@@ -213,23 +213,27 @@ func TestQueriesAreBounded(t *testing.T) {
 // TestAHiveThatIsBackIsAnother to a follower that compares snapshots, though it says of itself what it did before.
 func TestAHiveThatIsBackIsAnother(t *testing.T) {
 	reg := New(Config{})
-	appear := func(at time.Time, hostname string) *Hive {
-		hb := &Heartbeat{Hive: HiveReport{ID: "h", Hostname: hostname}, ReceivedAt: at}
+	appear := func(at time.Time, hostname, version string) *Hive {
+		hb := &Heartbeat{Hive: HiveReport{ID: "h", Hostname: hostname, Version: version}, ReceivedAt: at}
 		if terms, err := reg.Apply(hb); err != nil || terms.Outcome != Accepted {
 			t.Fatal(terms, err)
 		}
 		return reg.Snapshot().Hive("h")
 	}
 	start := time.Now()
-	first := appear(start, "a")
-	renamed := appear(start.Add(time.Second), "b")
+	first := appear(start, "a", "1")
+	renamed := appear(start.Add(time.Second), "b", "1")
+	updated := appear(start.Add(2*time.Second), "b", "2")
 	reg.Remove("h")
-	back := appear(start.Add(2*time.Second), "b")
+	back := appear(start.Add(3*time.Second), "b", "2")
 	const profile = HiveHostname | HiveVersion | HiveFirstSeenAt
 	if got := DiffHive(first, renamed) & profile; got != HiveHostname {
 		t.Errorf("renamed: changed %b, want the hostname", got)
 	}
-	if got := DiffHive(renamed, back) & profile; got != HiveFirstSeenAt {
+	if got := DiffHive(renamed, updated) & profile; got != HiveVersion || updated.Version != "2" || !updated.FirstSeenAt.Equal(start) {
+		t.Errorf("updated: changed %b, %+v, want the version", got, *updated.HiveProfile)
+	}
+	if got := DiffHive(updated, back) & profile; got != HiveFirstSeenAt {
 		t.Errorf("removed and back: changed %b, want when it was first seen", got)
 	}
 }

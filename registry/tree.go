@@ -6,7 +6,7 @@ import (
 )
 
 // maxFill bounds the entries of a tree node. A change copies one node per level, so small nodes make
-// writes cheap; 12 was the best of 8, 12, 16 and 32 in BenchmarkApply, with snapshots between and without.
+// writes cheap; 12 was the best of 8, 12, 16 and 32 in BenchmarkApply and BenchmarkApplyLookedAt.
 const maxFill = 12
 
 // A summed value knows what it adds to the sum of the tree that holds it.
@@ -28,13 +28,14 @@ type tree[V summed[A], A sum[A]] struct{ root *treeNode[V, A] }
 
 // treeNode is a leaf, which has values, or an inner node, which has kids: as many as keys.
 type treeNode[V summed[A], A sum[A]] struct {
-	edition edition
+	// What is needed to change a value comes first, so that it lies together.
+	edition edition // it and stem are the writer's alone
 	vals    *[maxFill]V
 	total   A         // sum of all values below
 	keys    *treeKeys // leaf: of the values; else: the smallest key under each kid
 	kids    *[maxFill]*treeNode[V, A]
 	count   int32 // number of values below
-	stem    stem  // the writer's alone, and so is edition
+	stem    stem
 }
 
 func (t tree[V, A]) len() int {

@@ -65,7 +65,7 @@ func (w *treeWriter[V, A]) put(key string, value V, p *place) {
 		*p = w.placeIn(leaf, 0)
 		return
 	}
-	if p.layout == 0 || w.stems[p.leaf].layout != p.layout {
+	if !w.has(*p) {
 		leaf, at, found := w.search(key)
 		if !found {
 			*p = w.insert(leaf, at, key, value)
@@ -82,6 +82,11 @@ func (w *treeWriter[V, A]) put(key string, value V, p *place) {
 		n.swapped(was, is)
 		was, is = before, n.total
 	}
+}
+
+// has reports whether a place is still that of its key.
+func (w *treeWriter[V, A]) has(p place) bool {
+	return p.layout != 0 && w.stems[p.leaf].layout == p.layout
 }
 
 // remove takes a key out, if it is there.
