@@ -33,7 +33,7 @@ func (p *Probe) askLlama(ctx context.Context) (Answer, error) {
 	case !errors.Is(err, errAbsent):
 		return Answer{}, err
 	}
-	switch found, err := p.gauges(ctx, "llamacpp:requests_processing", "llamacpp:requests_deferred"); {
+	switch found, _, err := p.gauges(ctx, "llamacpp:requests_processing", "llamacpp:requests_deferred"); {
 	case err == nil:
 		answer.Queued = found.total("llamacpp:requests_deferred")
 		if answer.Running == nil {
@@ -47,11 +47,11 @@ func (p *Probe) askLlama(ctx context.Context) (Answer, error) {
 
 // askGauges asks an engine whose Prometheus page tells all.
 func (p *Probe) askGauges(ctx context.Context, running, queued string) (Answer, error) {
-	found, err := p.gauges(ctx, running, queued)
+	found, model, err := p.gauges(ctx, running, queued)
 	if err != nil && !errors.Is(err, errAbsent) {
 		return Answer{}, err
 	}
-	return Answer{Running: found.total(running), Queued: found.total(queued)}, nil
+	return Answer{Model: model, Running: found.total(running), Queued: found.total(queued)}, nil
 }
 
 // askSGLang asks SGLang, whose Prometheus page must be switched on; /get_load is there without.

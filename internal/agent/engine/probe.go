@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,7 +28,7 @@ const (
 type Answer struct {
 	// Ready is false when the engine is known not to serve: nobody listens, or it says that it is still loading.
 	Ready bool
-	// Model it serves; empty when it does not say.
+	// Model it serves; empty when it does not say, or need not, since the command line does.
 	Model string
 	// Running and Queued are the requests it works on and those that wait; nil when it does not say.
 	Running, Queued *int
@@ -112,7 +114,8 @@ func (p *Probe) Ask(ctx context.Context) (Answer, error) {
 		if p.model == "" {
 			p.model = p.askModel(ctx)
 		}
-		answer.Model = p.model
+		// vLLM's /v1/models is behind its key, its metrics are not.
+		answer.Model = cmp.Or(p.model, answer.Model)
 	}
 	return answer, nil
 }
@@ -159,13 +162,19 @@ func (p *Probe) get(ctx context.Context, path string, into any) error {
 	return p.do(ctx, http.MethodGet, path, nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(into) })
 }
 
-// gauges asks for the given gauges of a Prometheus page.
-func (p *Probe) gauges(ctx context.Context, names ...string) (gauges, error) {
-	found := gauges{}
-	err := p.do(ctx, http.MethodGet, "/metrics", nil, func(r io.Reader) error {
-		return scanMetrics(r, func(name string) bool { return slices.Contains(names, name) }, found.add)
+// gauges asks for the given gauges of a Prometheus page, and for the model that their labels name.
+func (p *Probe) gauges(ctx context.Context, names ...string) (found gauges, model string, err error) {
+	found = gauges{}
+	err = p.do(ctx, http.MethodGet, "/metrics", nil, func(r io.Reader) error {
+		return scanMetrics(r, func(name string) bool { return slices.Contains(names, name) }, func(s sample) {
+			found.add(s)
+			// Escapes stand as they are, so a name with one would not be the model's.
+			if label := s.label("model_name"); model == "" && !strings.Contains(label, `\`) {
+				model = modelName(label)
+			}
+		})
 	})
-	return found, err
+	return found, model, err
 }
 
 func (p *Probe) do(ctx context.Context, method, path string, body []byte, read func(io.Reader) error) error {

@@ -216,27 +216,16 @@ func (s *Server) Complete(environ map[string]string) {
 	}
 }
 
-// positional returns the argument that belongs to no option. What follows an option without = is taken for its value, so
-// one that stands only behind a switch is missed rather than guessed.
+// positional returns the argument that belongs to no option, where that is certain: the first one of all, or the one after
+// a --. Anywhere else it may be a further value of an option that takes several, and with --api-key that is a secret.
 func positional(args []string) string {
 	if len(args) > 0 && !isOption(args[0]) {
 		return args[0]
 	}
-	found := ""
-	for i := 0; i < len(args); i++ {
-		switch {
-		case args[i] == "--" && i+1 < len(args):
-			return args[i+1]
-		case !isOption(args[i]):
-			if found != "" { // An option with several values; which is which cannot be told.
-				return ""
-			}
-			found = args[i]
-		case !strings.Contains(args[i], "=") && i+1 < len(args) && !isOption(args[i+1]):
-			i++
-		}
+	if i := slices.Index(args, "--"); i >= 0 && i+1 < len(args) {
+		return args[i+1]
 	}
-	return found
+	return ""
 }
 
 var shard = regexp.MustCompile(`-[0-9]{5}-of-[0-9]{5}$`)

@@ -39,7 +39,16 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"/tmp/ollama1/runners/cuda_v12/ollama_llama_server --model /r/blobs/sha256-abc --port 9", Server{Kind: Ollama, Runner: true, Blob: "sha256-abc", Port: 9}},
 		// vLLM
 		{"/venv/bin/python3 /venv/bin/vllm serve meta-llama/Llama-3.1-8B --port 8001", Server{Kind: VLLM, Model: "meta-llama/Llama-3.1-8B", Port: 8001}},
-		{"vllm serve --port 8001 Qwen/Qwen3-8B", Server{Kind: VLLM, Model: "Qwen/Qwen3-8B", Port: 8001}},
+		{"vllm serve --api-key sk-old sk-new -- Qwen/Qwen3-8B", Server{Kind: VLLM, Model: "Qwen/Qwen3-8B"}},
+		{"vllm serve Qwen/Qwen3-8B --api-key sk-old sk-new", Server{Kind: VLLM, Model: "Qwen/Qwen3-8B"}},
+		// What follows an option may be one of several values of it, and a key is no model.
+		{"vllm serve --config c.yaml --api-key sk-old sk-new", Server{Kind: VLLM}},
+		{"vllm serve --enable-prefix-caching Qwen/X --api-key sk-a sk-b", Server{Kind: VLLM}},
+		{"vllm serve --api-key=sk-old sk-new", Server{Kind: VLLM}},
+		{"vllm serve --lora-modules a=b code=/l", Server{Kind: VLLM}},
+		{"vllm serve --cuda-graph-sizes 1 2", Server{Kind: VLLM}},
+		{"vllm serve --port 8001 Qwen/Qwen3-8B", Server{Kind: VLLM, Port: 8001}},
+		{"vllm serve --trust-remote-code --", Server{Kind: VLLM}},
 		{"vllm serve Qwen/Qwen3-8B --served-model-name qwen q3 --host 127.0.0.1", Server{Kind: VLLM, Model: "qwen", Host: "127.0.0.1"}},
 		{"vllm serve --served-model-name qwen q3 --model Qwen/Qwen3-8B", Server{Kind: VLLM, Model: "qwen"}},
 		{"vllm serve --trust-remote-code", Server{Kind: VLLM}},
