@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxModelBytes bounds the name of a model.
@@ -231,20 +232,37 @@ func positional(args []string) string {
 var shard = regexp.MustCompile(`-[0-9]{5}-of-[0-9]{5}$`)
 
 // modelName makes a name of a model out of what a command line or an engine calls it: a GGUF file goes by its base name
-// without the ending and without the number of its first part, everything else by itself.
+// without the ending and without the number of its first part, everything else by itself. It is empty when there is none
+// that can be reported: one that is too long or unprintable, and a URL of which it is not certain where its secrets are.
 func modelName(value string) string {
-	value = strings.ToValidUTF8(strings.TrimSpace(value), "")
-	if u, err := url.Parse(value); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
-		value = path.Base(u.Path)
+	value = strings.TrimSpace(value)
+	if strings.Contains(value, "://") {
+		value = withoutSecrets(value)
 	}
 	if lower := strings.ToLower(value); strings.HasSuffix(lower, ".gguf") {
 		value = value[strings.LastIndexAny(value, `/\`)+1:]
 		value = shard.ReplaceAllString(value[:len(value)-len(".gguf")], "")
 	}
-	if len(value) > maxModelBytes || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if len(value) > maxModelBytes || !utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return ""
 	}
 	return value
+}
+
+// withoutSecrets returns a URL without user, password, query and fragment, which may hold keys and tokens; of a web address
+// only the last part of its path. An @ that is left, as after a password with a slash in it, shows that it was misread.
+func withoutSecrets(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || strings.Contains(u.Host+u.Path, "@") {
+		return ""
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return u.Scheme + "://" + u.Host + u.Path
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		return ""
+	}
+	return path.Base(u.Path)
 }
 
 func portNumber(value string) int {
