@@ -134,6 +134,36 @@ func TestWhatEnginesAnswer(t *testing.T) {
 	}
 }
 
+func TestNamesOfModelsThatNoRegistryTakesAreNotReported(t *testing.T) {
+	for _, name := range []string{strings.Repeat("m", 257), `a\u001bb`, `a\nb`, `a\u0000b`} {
+		for _, c := range []struct {
+			line   string
+			routes map[string]string
+			want   Answer
+		}{
+			{"vllm serve --config c.yaml", map[string]string{"/v1/models": `{"data":[{"id":"` + name + `"}]}`,
+				"/metrics": `vllm:num_requests_running{model_name="` + name + `"} 0` + "\n"}, Answer{Ready: true, Running: new(0)}},
+			{"vllm serve --config c.yaml", map[string]string{
+				"/metrics": "vllm:num_requests_running{model_name=\"a\x1bb\"} 0\n"}, Answer{Ready: true, Running: new(0)}},
+			{"llama-server", map[string]string{"/props": `{"model_alias":"` + name + `"}`}, Answer{Ready: true}},
+			{"text-generation-launcher", map[string]string{"/info": `{"model_id":"` + name + `"}`}, Answer{Ready: true}},
+			{"sglang serve", map[string]string{"/get_model_info": `{"model_path":"` + name + `"}`}, Answer{Ready: true}},
+			{"ollama serve", map[string]string{"/api/ps": `{"models":[{"name":"` + name + `","digest":"d"}]}`}, Answer{Ready: true, Loaded: []Loaded{}}},
+		} {
+			t.Run(fmt.Sprintf("%s %.12s", c.line, name), func(t *testing.T) {
+				p, _ := probing(t, c.line, c.routes)
+				got, err := p.Ask(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
 func TestAnswersThatAreNone(t *testing.T) {
 	for _, c := range []struct {
 		name, line string

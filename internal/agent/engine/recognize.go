@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxModelBytes bounds the name of a model.
-const maxModelBytes = 512
+// maxModelBytes bounds the name of a model: a registry refuses a whole heartbeat for one that is longer.
+const maxModelBytes = 256
 
 // Recognize says which model server a command line starts. False for everything else, and for the clients of such servers:
 // `ollama run X` is one, the model it asks for is loaded by `ollama serve`.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"waggle/registry"
 )
 
 var saidOnly = cmpopts.IgnoreUnexported(Server{})
@@ -145,6 +147,31 @@ func TestTheEnvironmentSaysWhatTheCommandLineLeavesOpen(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnyNameOfAModelThatIsReportedIsTakenByARegistry(t *testing.T) {
+	long := strings.Repeat("m", registry.MaxTextLength)
+	for _, c := range []struct{ name, want string }{
+		{long, long},
+		{long + "m", ""},
+		{strings.Repeat("ü", registry.MaxTextLength/2), strings.Repeat("ü", registry.MaxTextLength/2)},
+		{strings.Repeat("ü", registry.MaxTextLength/2+1), ""},
+		{"/" + long + "/" + long + ".gguf", long},
+		{"https://hf.co/" + long + "/" + long + "?token=" + long, long},
+		{"s3://" + long + "/" + long, ""},
+		{"a\nb", ""},
+		{"a\x1b[2Jb", ""},
+		{"a\x7fb", ""},
+		{"a\xffb", ""},
+	} {
+		got := modelName(c.name)
+		if got != c.want {
+			t.Errorf("%q: got %q, want %q", c.name, got, c.want)
+		}
+		if err := (registry.WorkerReport{Group: "g", Instance: "i", Model: registry.OptString(got)}).Check(); err != nil {
+			t.Errorf("%q: %v", c.name, err)
+		}
 	}
 }
 
