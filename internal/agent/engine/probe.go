@@ -111,8 +111,11 @@ func (p *Probe) Ask(ctx context.Context) (Answer, error) {
 	}
 	answer.Ready = true
 	if p.server.Model == "" && p.server.Kind != Ollama {
-		if p.model == "" {
-			p.model = p.askModel(ctx)
+		// A router of llama.cpp loads another model whenever it is asked for one; all others serve one for life.
+		if p.model == "" || p.server.Kind == Llama {
+			if name, err := p.askModel(ctx); err == nil {
+				p.model = name
+			}
 		}
 		// vLLM's /v1/models is behind its key, its metrics are not.
 		answer.Model = cmp.Or(p.model, answer.Model)
@@ -123,38 +126,47 @@ func (p *Probe) Ask(ctx context.Context) (Answer, error) {
 // Asks says whether there is anything to ask a server of this kind.
 func (s Server) Asks() bool { return s.Kind != RBee && !s.TLS && (s.Kind != Ollama || !s.Runner) }
 
-// askModel asks in all the ways there are which model is served. Not knowing is no error.
-func (p *Probe) askModel(ctx context.Context) string {
+// askModel asks in all the ways there are which model is served; none is an answer, too. An error means that it is not known.
+func (p *Probe) askModel(ctx context.Context) (string, error) {
 	var list struct {
 		Data []struct {
 			ID     string `json:"id"`
 			Status struct {
 				Value string `json:"value"`
-			} `json:"status"` // llama.cpp as a router: it lists what it could load, too.
+			} `json:"status"` // llama.cpp as a router: it lists what it could load, too. One that sleeps wakes for a request.
 		} `json:"data"`
 	}
-	if err := p.get(ctx, "/v1/models", &list); err == nil {
+	err := p.get(ctx, "/v1/models", &list)
+	if err == nil {
 		for _, m := range list.Data {
-			if name := modelName(m.ID); name != "" && (m.Status.Value == "" || m.Status.Value == "loaded") {
-				return name
+			if name := modelName(m.ID); name != "" && slices.Contains([]string{"", "loaded", "sleeping"}, m.Status.Value) {
+				return name, nil
 			}
 		}
 	}
 	var own struct {
+		Role       string `json:"role"`        // llama.cpp: a router calls itself one, and names a model that is none.
 		ModelID    string `json:"model_id"`    // TGI
 		ModelAlias string `json:"model_alias"` // llama.cpp
 		ModelPath  string `json:"model_path"`  // llama.cpp, SGLang
 	}
-	at, ok := map[Kind]string{TGI: "/info", Llama: "/props", SGLang: "/get_model_info"}[p.server.Kind]
-	if !ok || p.get(ctx, at, &own) != nil {
-		return ""
-	}
-	for _, name := range []string{own.ModelID, own.ModelAlias, own.ModelPath} {
-		if name = modelName(name); name != "" {
-			return name
+	if at, ok := map[Kind]string{TGI: "/info", Llama: "/props", SGLang: "/get_model_info"}[p.server.Kind]; ok {
+		ownErr := p.get(ctx, at, &own)
+		if ownErr == nil && own.Role != "router" {
+			for _, name := range []string{own.ModelID, own.ModelAlias, own.ModelPath} {
+				if name = modelName(name); name != "" {
+					return name, nil
+				}
+			}
+		}
+		if err == nil || errors.Is(err, errAbsent) {
+			err = ownErr
 		}
 	}
-	return ""
+	if errors.Is(err, errAbsent) {
+		err = nil
+	}
+	return "", err
 }
 
 // get asks for JSON and decodes it.

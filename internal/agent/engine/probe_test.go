@@ -83,11 +83,15 @@ func TestWhatEnginesAnswer(t *testing.T) {
 		{"a model that the command line does not name is asked for", "llama-server",
 			map[string]string{"/health": `{}`, "/slots": `[]`, "/v1/models": `{"data":[{"id":"/m/Qwen3-8B.gguf"}]}`},
 			Answer{Ready: true, Running: new(0), Model: "Qwen3-8B"}},
+		{"what is wrong with one way to ask for it does not matter when there is another", "llama-server",
+			map[string]string{"/health": `{}`, "/v1/models": "[", "/props": `{"model_path":"/m/Qwen3-8B.gguf"}`},
+			Answer{Ready: true, Model: "Qwen3-8B"}},
 		{"or taken from the properties", "llama-server",
 			map[string]string{"/health": `{}`, "/v1/models": "401", "/props": `{"model_path":"/m/Qwen3-8B.gguf"}`},
 			Answer{Ready: true, Model: "Qwen3-8B"}},
 		{"a router has models that it has not loaded", "llama-server",
-			map[string]string{"/health": `{}`, "/slots": "400", "/v1/models": `{"data":[{"id":"a","status":{"value":"unloaded"}}]}`},
+			map[string]string{"/health": `{}`, "/slots": "400", "/v1/models": `{"data":[{"id":"a","status":{"value":"unloaded"}}]}`,
+				"/props": `{"role":"router","model_alias":"llama-server","model_path":"none"}`},
 			Answer{Ready: true}},
 		{"vLLM tells by its metrics", "vllm serve X",
 			map[string]string{"/metrics": `vllm:num_requests_running{engine="0"} 2.0` + "\n" + `vllm:num_requests_waiting{engine="0"} 1.0` + "\n"},
@@ -215,6 +219,33 @@ func TestWhatAnEngineDoesNotHaveIsNotAskedEverySecond(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]int{"/health": 5, "/slots": 5, "/metrics": 1}, engine.asked); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestTheModelOfARouterIsAskedForAgain(t *testing.T) {
+	models := func(a, b string) string {
+		return fmt.Sprintf(`{"data":[{"id":"a","status":{"value":%q}},{"id":"b","status":{"value":%q}}]}`, a, b)
+	}
+	p, engine := probing(t, "llama-server --models-dir /m", map[string]string{"/health": `{}`, "/slots": "400",
+		"/props": `{"role":"router","model_alias":"llama-server","model_path":"none"}`})
+	for _, step := range []struct{ name, models, want string }{
+		{"one is loaded", models("loaded", "unloaded"), "a"},
+		{"it makes room for another", models("unloaded", "loading"), ""},
+		{"which is loaded", models("unloaded", "loaded"), "b"},
+		{"it does not tell for once", "500", "b"},
+		{"it sleeps, and wakes when it is asked for", models("unloaded", "sleeping"), "b"},
+		{"all are unloaded", models("unloaded", "unloaded"), ""},
+	} {
+		engine.mu.Lock()
+		engine.routes["/v1/models"] = step.models
+		engine.mu.Unlock()
+		got, err := p.Ask(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Model != step.want {
+			t.Errorf("%s: got %q, want %q", step.name, got.Model, step.want)
+		}
 	}
 }
 
