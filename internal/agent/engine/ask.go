@@ -16,6 +16,9 @@ func (p *Probe) askLlama(ctx context.Context) (Answer, error) {
 	if err := p.get(ctx, "/health", &ignored); err != nil && !errors.Is(err, errAbsent) {
 		return Answer{}, err
 	}
+	if p.server.Sleeps {
+		return p.askSleeper(ctx)
+	}
 	var answer Answer
 	var slots []struct {
 		Processing *bool `json:"is_processing"`
@@ -43,6 +46,21 @@ func (p *Probe) askLlama(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	return answer, nil
+}
+
+// askSleeper asks a llama.cpp that unloads its model when it is idle. /slots keeps it awake and wakes it, and so does
+// /metrics in some versions, so its requests are known only while it sleeps: then there are none.
+func (p *Probe) askSleeper(ctx context.Context) (Answer, error) {
+	var properties struct {
+		Sleeping bool `json:"is_sleeping"`
+	}
+	if err := p.get(ctx, "/props", &properties); err != nil && !errors.Is(err, errAbsent) {
+		return Answer{}, err
+	}
+	if properties.Sleeping {
+		return Answer{Running: new(0), Queued: new(0)}, nil
+	}
+	return Answer{}, nil
 }
 
 // askGauges asks an engine whose Prometheus page tells all.

@@ -36,6 +36,8 @@ type Server struct {
 	Port int
 	// TLS is true when it was told to speak HTTPS.
 	TLS bool
+	// Sleeps is true when it was told to unload its model when nobody asks for anything.
+	Sleeps bool
 
 	named   bool // Model is an alias.
 	dialect *dialect
@@ -61,6 +63,7 @@ const (
 	port
 	address // OLLAMA_HOST: host, port, both, or a URL
 	tls
+	sleep // after how many seconds
 )
 
 // dialect is how the command lines of one kind of server are spoken.
@@ -80,8 +83,9 @@ func dialectOf(kind Kind) *dialect {
 			"-m": model, "--model": model, "-a": alias, "--alias": alias, "-hf": model, "-hfr": model, "--hf-repo": model,
 			"-mu": model, "--model-url": model, "-dr": model, "--docker-repo": model, "--host": host, "--port": port,
 			"--ssl-key-file": tls, "--model-alias": alias, "--hf-model-repo-id": model, "--ssl-keyfile": tls,
+			"--sleep-idle-seconds": sleep,
 		}}).reading(map[string]what{"LLAMA_ARG_MODEL": model, "LLAMA_ARG_ALIAS": alias, "LLAMA_ARG_HF_REPO": model,
-			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port})
+			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port, "LLAMA_ARG_SSL_KEY_FILE": tls, "LLAMA_ARG_SLEEP_IDLE_SECONDS": sleep})
 	case Ollama:
 		return (&dialect{kind: kind, port: 11434, options: map[string]what{
 			"--model": model, "-model": model, "--port": port, "-port": port,

@@ -222,6 +222,35 @@ func TestWhatAnEngineDoesNotHaveIsNotAskedEverySecond(t *testing.T) {
 	}
 }
 
+func TestAServerThatMaySleepIsNotKeptAwake(t *testing.T) {
+	p, engine := probing(t, "llama-server -m x --sleep-idle-seconds 300", map[string]string{"/health": `{}`, "/slots": `[]`,
+		"/metrics": "llamacpp:requests_processing 2\nllamacpp:requests_deferred 3\n"})
+	for _, step := range []struct {
+		name, properties string
+		want             Answer
+	}{
+		{"it is awake", `{"is_sleeping":false}`, Answer{Ready: true}},
+		{"it sleeps", `{"is_sleeping":true}`, Answer{Ready: true, Running: new(0), Queued: new(0)}},
+		{"it loads its model", "503", Answer{}},
+		{"it does not say", `{}`, Answer{Ready: true}},
+		{"it has no properties", "404", Answer{Ready: true}},
+	} {
+		engine.mu.Lock()
+		engine.routes["/props"] = step.properties
+		engine.mu.Unlock()
+		got, err := p.Ask(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", step.name, diff)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"/health": 5, "/props": 5}, engine.asked); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestTheModelOfARouterIsAskedForAgain(t *testing.T) {
 	models := func(a, b string) string {
 		return fmt.Sprintf(`{"data":[{"id":"a","status":{"value":%q}},{"id":"b","status":{"value":%q}}]}`, a, b)

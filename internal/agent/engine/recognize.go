@@ -167,6 +167,9 @@ func (s *Server) learn(meaning what, value string) {
 		s.learnAddress(value)
 	case tls:
 		s.TLS = value != ""
+	case sleep:
+		seconds, err := strconv.Atoi(value) // -1 is never.
+		s.Sleeps = err == nil && seconds >= 0
 	}
 }
 
@@ -215,6 +218,7 @@ func (s *Server) Complete(environ map[string]string) {
 	if s.Port == 0 {
 		s.Port = env.Port
 	}
+	s.TLS, s.Sleeps = s.TLS || env.TLS, s.Sleeps || env.Sleeps
 }
 
 // positional returns the argument that belongs to no option, where that is certain: the first one of all, or the one after
