@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // askLlama asks llama.cpp. /health says 503 while the model loads; /slots is there unless it was switched off, /metrics
@@ -102,7 +103,8 @@ func (p *Probe) askSGLang(ctx context.Context) (Answer, error) {
 	return answer, nil
 }
 
-// askOllama asks Ollama which models it holds in memory, and once per model which file that is.
+// askOllama asks Ollama which models it holds in memory, and once per model which file that is: again when the question
+// failed, and at a slow pace when the answer did not say.
 func (p *Probe) askOllama(ctx context.Context) (Answer, error) {
 	var list struct {
 		Models []struct {
@@ -115,45 +117,48 @@ func (p *Probe) askOllama(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	answer := Answer{Loaded: []Loaded{}}
-	blobs := map[string]string{}
+	blobs := map[string]blob{}
 	for _, m := range list.Models {
 		name := modelName(m.Name)
 		if name == "" {
 			continue
 		}
 		key := name + "@" + m.Digest
-		blob, ok := p.blobs[key]
-		if !ok {
-			blob = p.askBlob(ctx, m.Name)
+		file, ok := p.blobs[key]
+		if !ok || file.name == "" && time.Since(file.asked) >= absentFor {
+			name, err := p.askBlob(ctx, m.Name)
+			file, ok = blob{name, time.Now()}, err == nil
 		}
-		blobs[key] = blob
-		answer.Loaded = append(answer.Loaded, Loaded{Model: name, Blob: blob, VRAMBytes: m.VRAM})
+		if ok {
+			blobs[key] = file
+		}
+		answer.Loaded = append(answer.Loaded, Loaded{Model: name, Blob: file.name, VRAMBytes: m.VRAM})
 	}
 	p.blobs = blobs
 	return answer, nil
 }
 
-// askBlob asks which file a model is kept in: the FROM line of its model file ends with it. Empty when that fails; the
-// runner can then be told only if it is the only one.
-func (p *Probe) askBlob(ctx context.Context, name string) string {
+// askBlob asks which file a model is kept in: the FROM line of its model file ends with it. Empty when there is no such
+// line; the runner can then be told only if it is the only one.
+func (p *Probe) askBlob(ctx context.Context, name string) (string, error) {
 	var shown struct {
 		Modelfile string `json:"modelfile"`
 	}
 	body, err := json.Marshal(map[string]string{"model": name})
 	if err != nil {
-		return ""
+		return "", err
 	}
 	if err := p.do(ctx, http.MethodPost, "/api/show", body, func(r io.Reader) error {
 		return json.NewDecoder(r).Decode(&shown)
 	}); err != nil {
-		return ""
+		return "", err
 	}
 	for line := range strings.Lines(shown.Modelfile) {
 		if from, ok := strings.CutPrefix(strings.TrimSpace(line), "FROM "); ok {
 			if blob := baseName(from); strings.HasPrefix(blob, "sha256-") {
-				return blob
+				return blob, nil
 			}
 		}
 	}
-	return ""
+	return "", nil
 }

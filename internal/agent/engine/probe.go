@@ -53,7 +53,13 @@ type Probe struct {
 	http   *http.Client
 	absent map[string]time.Time
 	model  string
-	blobs  map[string]string
+	blobs  map[string]blob
+}
+
+// blob is what an Ollama server said of the file of a model that it has loaded.
+type blob struct {
+	name  string // empty when it did not say
+	asked time.Time
 }
 
 var (
@@ -82,7 +88,7 @@ func NewClient() *http.Client {
 
 // NewProbe returns a probe of a server that listens at a loopback address.
 func NewProbe(client *http.Client, s Server, at netip.AddrPort) *Probe {
-	return &Probe{server: s, base: "http://" + at.String(), http: client, absent: map[string]time.Time{}, blobs: map[string]string{}}
+	return &Probe{server: s, base: "http://" + at.String(), http: client, absent: map[string]time.Time{}, blobs: map[string]blob{}}
 }
 
 // Ask asks the server. An error means that it gave no answer, which says nothing about what it is doing.
@@ -217,7 +223,9 @@ func (p *Probe) do(ctx context.Context, method, path string, body []byte, read f
 		return errNotReady
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
 		http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		p.absent[path] = time.Now()
+		if method == http.MethodGet { // What is posted may be a question about something that is not there; others may be.
+			p.absent[path] = time.Now()
+		}
 		return errAbsent
 	default:
 		return fmt.Errorf("the engine answers %s with status %d", path, resp.StatusCode)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -298,6 +299,58 @@ func TestAModelFileIsAskedForOncePerModel(t *testing.T) {
 	if got := engine.asked["/api/show"]; got != 2 {
 		t.Errorf("asked %d times, want once for each of two models", got)
 	}
+}
+
+func TestAModelFileThatIsNotKnownIsAskedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		said, asked := "", 0
+		p := NewProbe(&http.Client{Transport: inProcess(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/api/ps":
+				_, _ = io.WriteString(w, `{"models":[{"name":"a","digest":"d"}]}`)
+			case said == "404", said == "500":
+				asked++
+				status, _ := strconv.Atoi(said)
+				w.WriteHeader(status)
+			default:
+				asked++
+				_, _ = io.WriteString(w, said)
+			}
+		})}, Server{Kind: Ollama}, netip.MustParseAddrPort("127.0.0.1:1"))
+		for _, step := range []struct {
+			name, said string
+			after      time.Duration
+			asked      int
+			want       string
+		}{
+			{"it does not know the model for once", "404", 0, 1, ""},
+			{"it fails", "500", time.Second, 1, ""},
+			{"it answers with something else", "[", time.Second, 1, ""},
+			{"it names no file", `{"modelfile":"FROM a"}`, time.Second, 1, ""},
+			{"it is left alone for a while", `{"modelfile":"FROM /b/sha256-1"}`, time.Second, 0, ""},
+			{"it names one", `{"modelfile":"FROM /b/sha256-1"}`, time.Minute, 1, "sha256-1"},
+			{"it is not asked any more", `{"modelfile":"FROM /b/sha256-2"}`, time.Hour, 0, "sha256-1"},
+		} {
+			time.Sleep(step.after)
+			said, asked = step.said, 0
+			got, err := p.Ask(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Loaded) != 1 || got.Loaded[0].Blob != step.want || asked != step.asked {
+				t.Errorf("%s: got %+v, asked %d times; want %q, asked %d times", step.name, got.Loaded, asked, step.want, step.asked)
+			}
+		}
+	})
+}
+
+// inProcess answers requests without a network, whose waiting would stop virtual time.
+type inProcess http.HandlerFunc
+
+func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h(w, r)
+	return w.Result(), nil
 }
 
 func TestOnlyLoopbackIsDialled(t *testing.T) {
