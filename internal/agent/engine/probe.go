@@ -213,11 +213,17 @@ func (p *Probe) do(ctx context.Context, method, path string, body []byte, read f
 	defer func() { _ = resp.Body.Close() }()
 	switch resp.StatusCode {
 	case http.StatusOK:
-		limited := io.LimitReader(resp.Body, maxAnswerBytes)
-		if err := read(limited); err != nil {
+		limited := &io.LimitedReader{R: resp.Body, N: maxAnswerBytes + 1}
+		err := read(limited)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, limited) // So that the connection can be used again.
+		}
+		switch {
+		case limited.N <= 0: // Part of a page of metrics reads like a whole one.
+			return fmt.Errorf("the engine's answer to %s is longer than %d bytes", path, maxAnswerBytes)
+		case err != nil:
 			return fmt.Errorf("cannot read the engine's answer to %s: %w", path, err)
 		}
-		_, _ = io.Copy(io.Discard, limited) // So that the connection can be used again.
 		return nil
 	case http.StatusServiceUnavailable:
 		return errNotReady

@@ -179,6 +179,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"a failure", "vllm serve X", map[string]string{"/metrics": "500"}},
 		{"a redirect", "vllm serve X", map[string]string{"/metrics": "302"}},
 		{"a line without end", "vllm serve X", map[string]string{"/metrics": strings.Repeat("x", 2<<20)}},
+		{"a page that is too long, which may hold more engines than its beginning", "vllm serve X",
+			map[string]string{"/metrics": "vllm:num_requests_running{engine=\"0\"} 1\n" + strings.Repeat("# HELP\n", maxAnswerBytes/7) +
+				"vllm:num_requests_running{engine=\"1\"} 1\n"}},
 		{"not what Ollama says", "ollama serve", map[string]string{"/api/ps": `[]`}},
 		{"an Ollama that does not know its own API", "ollama serve", map[string]string{}},
 	} {
