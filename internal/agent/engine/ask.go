@@ -73,31 +73,42 @@ func (p *Probe) askGauges(ctx context.Context, running, queued string) (Answer, 
 	return Answer{Model: model, Running: found.total(running), Queued: found.total(queued)}, nil
 }
 
-// askSGLang asks SGLang, whose Prometheus page must be switched on; /get_load is there without.
+// askSGLang asks SGLang, whose Prometheus page must be switched on; its loads are there without. Of old they were at
+// /get_load, where a newer one answers as well, but writes a warning into its log each time.
 func (p *Probe) askSGLang(ctx context.Context) (Answer, error) {
 	answer, err := p.askGauges(ctx, "sglang:num_running_reqs", "sglang:num_queue_reqs")
 	if err != nil || answer.Running != nil {
 		return answer, err
 	}
-	type load struct { // Of one data parallel rank; num_reqs counts those that wait as well.
-		Requests *int `json:"num_reqs"`
+	type load struct { // Of one data parallel rank.
+		Running  *int `json:"num_running_reqs"`
 		Waiting  *int `json:"num_waiting_reqs"`
+		Requests *int `json:"num_reqs"` // Of old, in place of those that run: all of them.
 	}
-	var loads []load
-	if err := p.get(ctx, "/get_load", &loads); err != nil {
-		if errors.Is(err, errAbsent) {
-			err = nil
-		}
-		return answer, err
+	var list struct {
+		Loads []load `json:"loads"`
+	}
+	err = p.get(ctx, "/v1/loads?include=core", &list)
+	if errors.Is(err, errAbsent) {
+		err = p.get(ctx, "/get_load", &list.Loads)
+	}
+	if errors.Is(err, errAbsent) {
+		return answer, nil
+	}
+	if err != nil {
+		return Answer{}, err
 	}
 	running, queued := 0, 0
-	for _, l := range loads {
-		if l.Requests == nil || l.Waiting == nil || *l.Waiting < 0 || *l.Requests < *l.Waiting {
+	for _, l := range list.Loads {
+		if l.Running == nil && l.Requests != nil && l.Waiting != nil && *l.Requests >= *l.Waiting {
+			l.Running = new(*l.Requests - *l.Waiting)
+		}
+		if l.Running == nil || l.Waiting == nil || *l.Running < 0 || *l.Waiting < 0 {
 			return answer, nil // Not what we know; better nothing than a wrong number.
 		}
-		running, queued = running+*l.Requests-*l.Waiting, queued+*l.Waiting
+		running, queued = running+*l.Running, queued+*l.Waiting
 	}
-	if len(loads) > 0 {
+	if len(list.Loads) > 0 {
 		answer.Running, answer.Queued = &running, &queued
 	}
 	return answer, nil

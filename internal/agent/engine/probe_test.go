@@ -110,7 +110,15 @@ func TestWhatEnginesAnswer(t *testing.T) {
 		{"SGLang tells by its metrics", "sglang serve --model-path X",
 			map[string]string{"/metrics": `sglang:num_running_reqs{tp_rank="0"} 2.0` + "\n" + `sglang:num_queue_reqs{tp_rank="0"} 0.0` + "\n"},
 			Answer{Ready: true, Running: new(2), Queued: new(0)}},
-		{"SGLang without metrics tells its load", "sglang serve",
+		{"SGLang without metrics tells its loads", "sglang serve --model-path X",
+			map[string]string{"/v1/loads": `{"timestamp":"2026-01-01T00:00:00+00:00","version":"0.5.10","loads":[` +
+				`{"dp_rank":0,"num_running_reqs":3,"num_waiting_reqs":2,"token_usage":0.1},{"dp_rank":1,"num_running_reqs":1,"num_waiting_reqs":0}]}`},
+			Answer{Ready: true, Running: new(4), Queued: new(2)}},
+		{"loads that make no sense are none", "sglang serve --model-path X",
+			map[string]string{"/v1/loads": `{"loads":[{"num_running_reqs":1,"num_waiting_reqs":-1}]}`}, Answer{Ready: true}},
+		{"loads of another shape are none", "sglang serve --model-path X",
+			map[string]string{"/v1/loads": `{"workers":[{"load":1}]}`}, Answer{Ready: true}},
+		{"SGLang of old tells its load elsewhere", "sglang serve",
 			map[string]string{"/get_load": `[{"dp_rank":0,"num_reqs":5,"num_waiting_reqs":2},{"dp_rank":1,"num_reqs":1,"num_waiting_reqs":0}]`,
 				"/get_model_info": `{"model_path":"Qwen/Qwen3-8B"}`},
 			Answer{Ready: true, Running: new(4), Queued: new(2), Model: "Qwen/Qwen3-8B"}},
@@ -279,6 +287,19 @@ func TestTheModelOfARouterIsAskedForAgain(t *testing.T) {
 		if got.Model != step.want {
 			t.Errorf("%s: got %q, want %q", step.name, got.Model, step.want)
 		}
+	}
+}
+
+func TestSGLangIsNotAskedInAWayOfWhichItWarns(t *testing.T) {
+	p, engine := probing(t, "sglang serve --model-path X", map[string]string{"/v1/loads": `{"loads":[{"num_running_reqs":1,"num_waiting_reqs":0}]}`,
+		"/get_load": `[{"num_reqs":1,"num_waiting_reqs":0}]`})
+	for range 3 {
+		if _, err := p.Ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"/metrics": 1, "/v1/loads": 3}, engine.asked); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
