@@ -18,8 +18,12 @@ import (
 
 const (
 	bytesPerMB = 1 << 20
-	// lookAgain is how long a machine is taken to have no GPU after none was found: drivers can be loaded later.
+	// lookAgain is how long a machine is taken to have no GPU after none was found: drivers can be loaded later. It is
+	// also the longest pause between attempts to read GPUs that fail.
 	lookAgain = time.Minute
+	// firstPause is how long GPUs that could not be read are left alone; it doubles with every failure, because an
+	// attempt can cost a process.
+	firstPause = time.Second
 	// maxDevices is what the schema allows.
 	maxDevices = 64
 )
@@ -28,20 +32,35 @@ const (
 type gpus struct {
 	open   func(context.Context) (gpu.Reader, error)
 	reader gpu.Reader
-	absent time.Time
+
+	rest     time.Time // nothing is tried before
+	err      error     // what is answered until then; nil on a machine without GPUs
+	failures int       // attempts in a row that failed
 }
 
 // read returns nothing, and no error, on a machine without GPUs.
 func (g *gpus) read(ctx context.Context) (gpu.Reading, error) {
+	if time.Now().Before(g.rest) {
+		return gpu.Reading{}, g.err
+	}
+	reading, err := g.attempt(ctx)
+	switch {
+	case errors.Is(err, gpu.ErrAbsent):
+		g.rest, g.err, g.failures = time.Now().Add(lookAgain), nil, 0
+		return gpu.Reading{}, nil
+	case err != nil:
+		pause := min(lookAgain, firstPause<<min(g.failures, 6))
+		g.rest, g.err = time.Now().Add(pause), err
+		g.failures++
+		return gpu.Reading{}, err
+	}
+	g.failures = 0
+	return reading, nil
+}
+
+func (g *gpus) attempt(ctx context.Context) (gpu.Reading, error) {
 	if g.reader == nil {
-		if !g.absent.IsZero() && time.Since(g.absent) < lookAgain {
-			return gpu.Reading{}, nil
-		}
 		reader, err := g.open(ctx)
-		if errors.Is(err, gpu.ErrAbsent) {
-			g.absent = time.Now()
-			return gpu.Reading{}, nil
-		}
 		if err != nil {
 			return gpu.Reading{}, err
 		}

@@ -37,6 +37,7 @@ type run struct {
 	sources   sync.WaitGroup
 	processes *poller[survey]
 	gpus      *poller[gpu.Reading]
+	gpusTried <-chan struct{} // closed when the first attempt to read the GPUs has ended, well or not
 	host      *poller[host]
 	questions *questions
 	said      map[string]string
@@ -110,7 +111,9 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // collect has all sources read. The engines are asked once the processes are known, or were waited for long enough.
 func (r *run) collect(ctx context.Context, patience time.Duration) {
-	r.gpus.kick(ctx, &r.sources)
+	if tried := r.gpus.kick(ctx, &r.sources); r.gpusTried == nil {
+		r.gpusTried = tried
+	}
 	r.host.kick(ctx, &r.sources)
 	looked := r.processes.kick(ctx, &r.sources)
 	timer := time.NewTimer(patience)
@@ -201,6 +204,7 @@ func (r *run) take(answer *client.HeartbeatPayload) {
 func (r *run) heartbeat() *client.HeartbeatInput {
 	now := time.Now()
 	fresh := func(at time.Time, ok bool) bool { return ok && now.Sub(at) <= staleBeats*r.cadence }
+	gpusTried := ended(r.gpusTried) // Asked before the figures, so that those of the first attempt are not missed.
 	found, foundAt, foundOnce := r.processes.newest()
 	gpus, gpusAt, gpusOnce := r.gpus.newest()
 	host, hostAt, hostOnce := r.host.newest()
@@ -228,7 +232,7 @@ func (r *run) heartbeat() *client.HeartbeatInput {
 		Sequence:    new(r.sequence),
 		Workers:     workers,
 	}
-	if gpusOnce && hostOnce { // Before that the list would be short; left out, it is left as it is.
+	if gpusTried && hostOnce { // Before that the list would be short; left out, it is left as it is.
 		input.Devices = deviceInputs(host, fresh(hostAt, hostOnce), gpus, fresh(gpusAt, gpusOnce))
 	}
 	if len(troubles) > 0 {
@@ -237,6 +241,16 @@ func (r *run) heartbeat() *client.HeartbeatInput {
 		input.Hive.HealthReason = new(strings.ToValidUTF8(reason[:min(len(reason), maxReason)], ""))
 	}
 	return input
+}
+
+// ended says whether a channel was closed.
+func ended(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // troubles says which sources fail, and logs when that changes.

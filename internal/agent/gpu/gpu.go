@@ -52,8 +52,9 @@ type Reader interface {
 	Read(ctx context.Context) (Reading, error)
 }
 
-// ErrAbsent says that there is no way to read GPUs on this machine; most likely there are none.
-var ErrAbsent = errors.New("no NVIDIA driver found")
+// ErrAbsent says that this machine has no GPU that could be read: no driver, or a driver without a device. [Open] says it,
+// and so does a Reader, since nvidia-smi can be installed where no driver is.
+var ErrAbsent = errors.New("no NVIDIA GPU with a driver found")
 
 // Open finds the best way to read the GPUs. What it loads stays loaded until the program ends.
 func Open(ctx context.Context) (Reader, error) {

@@ -3,7 +3,10 @@ package gpu
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -194,6 +197,52 @@ func TestNvidiaSMIThatFailsIsAnError(t *testing.T) {
 		if got, err := (&smiReader{run: (&fakeSMI{failing: failing}).run}).Read(t.Context()); err == nil {
 			t.Errorf("got %+v", got)
 		}
+	}
+}
+
+// script puts an nvidia-smi of the test's making in the way of the real one, and returns the file where it counts its starts.
+func script(t *testing.T, body string) (starts string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("scripts need a shell")
+	}
+	dir := t.TempDir()
+	starts = filepath.Join(dir, "starts")
+	text := "#!/bin/sh\necho >> '" + starts + "'\n" + body + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "nvidia-smi"), []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	return starts
+}
+
+func TestNvidiaSMIWithoutDriverOrDeviceMeansNoGPUs(t *testing.T) {
+	for _, c := range []struct {
+		name, body string
+		absent     bool
+	}{
+		{"no device", "exit 6", true},
+		{"no driver", "exit 9", true},
+		{"no library", "exit 12", true},
+		{"no device, said without an error", "echo 'No devices were found'", true},
+		{"a lost GPU", "exit 15", false},
+		{"something else", "exit 255", false},
+		{"no sense", "echo hello", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			starts := script(t, c.body)
+			r, err := openSMI(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Read(t.Context())
+			if err == nil || errors.Is(err, ErrAbsent) != c.absent {
+				t.Errorf("got %+v, %v, want absent: %v", got, err, c.absent)
+			}
+			if n, _ := os.ReadFile(starts); c.absent && len(n) != 1 {
+				t.Errorf("started %d times, want once: the first answer says it all", len(n))
+			}
+		})
 	}
 }
 

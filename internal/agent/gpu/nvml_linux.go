@@ -12,14 +12,10 @@ import (
 
 // openNVML loads the driver's library.
 func openNVML() (library, error) {
-	switch ret := nvml.Init(); ret {
-	case nvml.SUCCESS:
-		return nvmlLibrary{}, nil
-	case nvml.ERROR_LIBRARY_NOT_FOUND, nvml.ERROR_DRIVER_NOT_LOADED:
-		return nil, ErrAbsent
-	default:
+	if ret := nvml.Init(); ret != nvml.SUCCESS {
 		return nil, failed("start NVML", ret)
 	}
+	return nvmlLibrary{}, nil
 }
 
 type nvmlLibrary struct{}
@@ -107,6 +103,12 @@ func fatal(ret nvml.Return) bool {
 	}
 }
 
+// failed says what did not work. Without a driver or a device there is nothing to be read, which is no failure.
 func failed(what string, ret nvml.Return) error {
-	return fmt.Errorf("cannot %s: NVML says %s", what, nvml.ErrorString(ret))
+	switch ret {
+	case nvml.ERROR_LIBRARY_NOT_FOUND, nvml.ERROR_DRIVER_NOT_LOADED, nvml.ERROR_GPU_NOT_FOUND:
+		return fmt.Errorf("cannot %s: %w", what, ErrAbsent)
+	default:
+		return fmt.Errorf("cannot %s: NVML says %s", what, nvml.ErrorString(ret))
+	}
 }

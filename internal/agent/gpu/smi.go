@@ -21,6 +21,12 @@ const (
 
 	smiDevices   = "index,uuid,name,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw"
 	smiProcesses = "gpu_uuid,pid,used_memory"
+
+	// What nvidia-smi exits with, and says, where there is no GPU to be read.
+	smiNoDevice    = 6
+	smiNoDriver    = 9
+	smiNoLibrary   = 12
+	smiNoneWasSeen = "No devices were found"
 )
 
 // smiReader asks nvidia-smi, where NVML cannot be loaded. It knows no utilization per process.
@@ -84,10 +90,26 @@ func (r *smiReader) devices(ctx context.Context) ([]byte, error) {
 
 func (r *smiReader) query(ctx context.Context, what string) ([]byte, error) {
 	out, err := r.run(ctx, what, "--format=csv,noheader,nounits")
-	if err != nil {
+	switch {
+	case saysAbsent(err), err == nil && bytes.HasPrefix(out, []byte(smiNoneWasSeen)):
+		return nil, fmt.Errorf("nvidia-smi finds nothing: %w", ErrAbsent)
+	case err != nil:
 		return nil, fmt.Errorf("nvidia-smi gave no answer: %w", err)
 	}
 	return out, nil
+}
+
+// saysAbsent tells a machine without a driver or without a device from one whose GPU fails.
+func saysAbsent(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return false
+	}
+	switch exit.ExitCode() {
+	case smiNoDevice, smiNoDriver, smiNoLibrary:
+		return true
+	}
+	return false
 }
 
 func parseSMIDevices(out []byte) (Reading, map[string]int, error) {
