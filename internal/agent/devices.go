@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"strings"
@@ -67,10 +68,19 @@ func (g *gpus) attempt(ctx context.Context) (gpu.Reading, error) {
 		g.reader = reader
 	}
 	reading, err := g.reader.Read(ctx)
-	if err != nil {
-		g.reader = nil // A driver that was reloaded wants to be opened anew.
+	// A driver that was reloaded wants to be opened anew. One that was only slow does not: opening can be what took long.
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		g.close()
 	}
 	return reading, err
+}
+
+// close lets go of the reader. Whether that went well is not asked: the next attempt shows it.
+func (g *gpus) close() {
+	if closer, ok := g.reader.(io.Closer); ok {
+		_ = closer.Close()
+	}
+	g.reader = nil
 }
 
 // host is the state of the machine's processors and memory.

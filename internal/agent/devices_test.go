@@ -19,8 +19,10 @@ type driver struct {
 	opening error // what opening it gives
 	reading error // what reading it gives
 	devices []gpu.Device
+	broken  bool // until it was closed and opened anew
 	opened  []time.Time
 	read    int
+	starts  int // how often it is open now, as NVML counts
 }
 
 // set changes how the driver behaves.
@@ -41,7 +43,21 @@ func (d *driver) open(context.Context) (gpu.Reader, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.opened = append(d.opened, time.Now())
-	return d, d.opening
+	if d.opening != nil {
+		return nil, d.opening
+	}
+	if d.starts++; d.starts == 1 {
+		d.broken = false // Only one that is not open yet begins afresh.
+	}
+	return d, nil
+}
+
+// Close makes a driver an [io.Closer].
+func (d *driver) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.starts--
+	return nil
 }
 
 // Read makes a driver a [gpu.Reader].
@@ -49,6 +65,9 @@ func (d *driver) Read(context.Context) (gpu.Reading, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read++
+	if d.broken {
+		return gpu.Reading{}, errors.New("uninitialized")
+	}
 	return gpu.Reading{Devices: d.devices}, d.reading
 }
 
@@ -142,4 +161,35 @@ func TestGPUsThatFailAreTriedMoreAndMoreSeldom(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestADriverThatWasReloadedIsOpenedAnew(t *testing.T) {
+	d := &driver{devices: []gpu.Device{{}}}
+	live(t, d.with, func(b *bubble) {
+		b.sleep(2500 * time.Millisecond)
+		b.expectHealth(t, "")
+		d.set(func() { d.broken = true })
+		b.sleep(time.Second)
+		b.expectHealth(t, "GPUs: uninitialized")
+		b.sleep(3 * time.Second)
+		b.expectHealth(t, "")
+		b.expectDevices(t, "GPU-0", "CPU-0")
+		if opened, _ := d.counts(); len(opened) != 2 {
+			t.Errorf("opened %d times, want twice", len(opened))
+		}
+	})
+}
+
+func TestADriverThatIsSlowIsNotOpenedAnew(t *testing.T) {
+	// Opening a driver that starts its devices can take longer than one attempt may.
+	d := &driver{reading: fmt.Errorf("cannot read GPU 0: %w", context.DeadlineExceeded), devices: []gpu.Device{{}}}
+	live(t, d.with, func(b *bubble) {
+		b.sleep(10 * time.Second)
+		d.set(func() { d.reading = nil })
+		b.sleep(time.Minute)
+		b.expectHealth(t, "")
+		if opened, _ := d.counts(); len(opened) != 1 {
+			t.Errorf("opened %d times, want once", len(opened))
+		}
+	})
 }

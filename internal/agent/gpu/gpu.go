@@ -8,6 +8,7 @@ package gpu
 import (
 	"context"
 	"errors"
+	"io"
 )
 
 // Device is one GPU.
@@ -48,9 +49,13 @@ type Reading struct {
 }
 
 // Reader reads the GPUs of this machine. A reader must not be used concurrently. A call can hang as long as the driver does.
+// One that is an [io.Closer], too, must be closed before another is opened: NVML counts how often it was started, and as
+// long as it was not shut down as often, starting it anew changes nothing.
 type Reader interface {
 	Read(ctx context.Context) (Reading, error)
 }
+
+var _ io.Closer = (*nvmlReader)(nil)
 
 // ErrAbsent says that this machine has no GPU that could be read: no driver, or a driver without a device. [Open] says it,
 // and so does a Reader, since nvidia-smi can be installed where no driver is.

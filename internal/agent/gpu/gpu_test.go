@@ -3,6 +3,7 @@ package gpu
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,10 @@ import (
 type fakeLibrary struct {
 	devices []reading
 	failing error
+	closed  int
 }
+
+func (l *fakeLibrary) Close() error { l.closed++; return l.failing }
 
 func (l *fakeLibrary) Count() (int, error) { return len(l.devices), l.failing }
 
@@ -104,6 +108,22 @@ func TestADriverThatFailsIsAnErrorAndNotAMachineWithoutGPUs(t *testing.T) {
 	lost := errors.New("GPU is lost")
 	if got, err := (&nvmlReader{lib: &fakeLibrary{devices: make([]reading, 1), failing: lost}}).Read(t.Context()); !errors.Is(err, lost) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestClosingAReaderShutsTheLibraryDown(t *testing.T) {
+	lib := &fakeLibrary{}
+	var r Reader = &nvmlReader{lib: lib}
+	closer, ok := r.(io.Closer)
+	if !ok {
+		t.Fatal("it cannot be closed")
+	}
+	if err := closer.Close(); err != nil || lib.closed != 1 {
+		t.Errorf("shut down %d times, %v", lib.closed, err)
+	}
+	lib.failing = errors.New("unknown error")
+	if err := closer.Close(); !errors.Is(err, lib.failing) {
+		t.Errorf("got %v", err)
 	}
 }
 

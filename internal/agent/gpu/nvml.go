@@ -12,6 +12,8 @@ type library interface {
 	Count() (int, error)
 	// Device reads one device. Utilization samples of processes are wanted from the given moment on.
 	Device(index int, since time.Time) (reading, error)
+	// Close undoes what opening it did.
+	Close() error
 }
 
 // reading is what NVML says of a device; nil where it says nothing.
@@ -64,6 +66,11 @@ func (r *nvmlReader) Read(ctx context.Context) (Reading, error) {
 		all.Usages = append(all.Usages, one.usages()...)
 	}
 	return all, nil
+}
+
+// Close shuts the library down, so that opening it begins afresh.
+func (r *nvmlReader) Close() error {
+	return r.lib.Close()
 }
 
 // usages says how much each process uses of the device.

@@ -61,6 +61,14 @@ func (nvmlLibrary) Device(index int, since time.Time) (reading, error) {
 	return r, nil
 }
 
+// Close leaves the library itself loaded: what was called once cannot be unloaded.
+func (nvmlLibrary) Close() error {
+	if ret := nvml.Shutdown(); ret != nvml.SUCCESS {
+		return failed("shut NVML down", ret)
+	}
+	return nil
+}
+
 func processesOf(dev nvml.Device) []processMemory {
 	compute, ret := dev.GetComputeRunningProcesses()
 	if ret != nvml.SUCCESS {
