@@ -33,6 +33,7 @@ const (
 type gpus struct {
 	open   func(context.Context) (gpu.Reader, error)
 	reader gpu.Reader
+	opened time.Time
 
 	rest     time.Time // nothing is tried before
 	err      error     // what is answered until then; nil on a machine without GPUs
@@ -56,6 +57,9 @@ func (g *gpus) read(ctx context.Context) (gpu.Reading, error) {
 		return gpu.Reading{}, err
 	}
 	g.failures = 0
+	if unreadable(reading) != nil && time.Since(g.opened) >= lookAgain {
+		g.close() // A device that was reset is seen only by a reader that is opened after it.
+	}
 	return reading, nil
 }
 
@@ -65,7 +69,7 @@ func (g *gpus) attempt(ctx context.Context) (gpu.Reading, error) {
 		if err != nil {
 			return gpu.Reading{}, err
 		}
-		g.reader = reader
+		g.reader, g.opened = reader, time.Now()
 	}
 	reading, err := g.reader.Read(ctx)
 	// A driver that was reloaded wants to be opened anew. One that was only slow does not: opening can be what took long.
@@ -81,6 +85,20 @@ func (g *gpus) close() {
 		_ = closer.Close()
 	}
 	g.reader = nil
+}
+
+// unreadable says which GPUs cannot be read, and why; nil when all can.
+func unreadable(r gpu.Reading) error {
+	var list []string
+	for _, d := range r.Devices {
+		if d.Unreadable != "" {
+			list = append(list, fmt.Sprintf("GPU-%d cannot be read: %s", d.Index, d.Unreadable))
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(list, "; "))
 }
 
 // host is the state of the machine's processors and memory.

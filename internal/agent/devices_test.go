@@ -193,3 +193,37 @@ func TestADriverThatIsSlowIsNotOpenedAnew(t *testing.T) {
 		}
 	})
 }
+
+func TestAGPUThatCannotBeReadIsNamedAndHidesNoOther(t *testing.T) {
+	d := &driver{devices: []gpu.Device{
+		{Index: 0, Name: "H200", Utilization: new(50.0)}, {Index: 1, Unreadable: "GPU is lost"}, {Index: 2, Unreadable: "no permission"},
+	}}
+	live(t, d.with, func(b *bubble) {
+		b.sleep(9500 * time.Millisecond)
+		b.expectHealth(t, "GPUs: GPU-1 cannot be read: GPU is lost; GPU-2 cannot be read: no permission")
+		b.expectLogged(t, "a source fails", 1)
+		b.expectDevices(t, "GPU-0", "GPU-1", "GPU-2", "CPU-0")
+		if good := b.last().Devices[0]; good.UtilizationPercent == nil || *good.UtilizationPercent != 50 {
+			t.Errorf("got %+v, want the figures of the GPU that works", good)
+		}
+		if lost := b.last().Devices[1]; lost.Name != "NVIDIA GPU" || lost.MemoryTotalMb != nil || lost.MemoryUsedMb != nil || lost.UtilizationPercent != nil {
+			t.Errorf("got %+v, want a GPU with nothing known of it", lost)
+		}
+		if opened, read := d.counts(); len(opened) != 1 || read != 10 {
+			t.Errorf("opened %d times and read %d times, want once and with each heartbeat", len(opened), read)
+		}
+		d.set(func() { d.devices = d.devices[:1] })
+		b.sleep(time.Second)
+		b.expectHealth(t, "")
+	})
+}
+
+func TestAGPUThatCannotBeReadIsLookedForAnewEachMinute(t *testing.T) {
+	d := &driver{devices: []gpu.Device{{Index: 0}, {Index: 1, Unreadable: "GPU is lost"}}}
+	live(t, d.with, func(b *bubble) {
+		b.sleep(3*time.Minute + 30*time.Second)
+		if opened, read := d.counts(); len(opened) != 4 || read < 200 {
+			t.Errorf("opened %d times and read %d times in 3.5 minutes, want once and again after each minute, and with each heartbeat", len(opened), read)
+		}
+	})
+}

@@ -255,11 +255,16 @@ func ended(c <-chan struct{}) bool {
 
 // troubles says which sources fail, and logs when that changes.
 func (r *run) troubles() []string {
+	gpus := r.gpus.failure()
+	if gpus == nil {
+		reading, _, _ := r.gpus.newest()
+		gpus = unreadable(reading)
+	}
 	var list []string
 	for _, source := range []struct {
 		name string
 		err  error
-	}{{"processes", r.processes.failure()}, {"GPUs", r.gpus.failure()}, {"host", r.host.failure()}} {
+	}{{"processes", r.processes.failure()}, {"GPUs", gpus}, {"host", r.host.failure()}} {
 		state := "ok"
 		if source.err != nil {
 			state = source.err.Error()

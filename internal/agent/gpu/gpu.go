@@ -27,6 +27,8 @@ type Device struct {
 	Power *float64
 	// ComputeCapability is e.g. "9.0"; empty when unknown.
 	ComputeCapability string
+	// Unreadable says why nothing but the index is known; empty when the device can be read.
+	Unreadable string
 }
 
 // Usage is what one process uses of one device.

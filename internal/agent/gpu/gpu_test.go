@@ -19,6 +19,7 @@ import (
 // fakeLibrary stands in for NVML.
 type fakeLibrary struct {
 	devices []reading
+	lost    map[int]error // devices that cannot be read
 	failing error
 	closed  int
 }
@@ -31,7 +32,7 @@ func (l *fakeLibrary) Device(i int, since time.Time) (reading, error) {
 	if age := time.Since(since); age < time.Second || age > 5*time.Second {
 		return reading{}, errors.New("samples are wanted of no sensible time")
 	}
-	return l.devices[i], l.failing
+	return l.devices[i], errors.Join(l.lost[i], l.failing)
 }
 
 const gib = 1 << 30
@@ -108,6 +109,30 @@ func TestADriverThatFailsIsAnErrorAndNotAMachineWithoutGPUs(t *testing.T) {
 	lost := errors.New("GPU is lost")
 	if got, err := (&nvmlReader{lib: &fakeLibrary{devices: make([]reading, 1), failing: lost}}).Read(t.Context()); !errors.Is(err, lost) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestADeviceThatCannotBeReadHidesNoOther(t *testing.T) {
+	lib := &fakeLibrary{
+		devices: []reading{
+			{Device: busyDevice(1), processes: []processMemory{{7, new(uint64(gib))}}},
+			{Device: busyDevice(2), processes: []processMemory{{8, new(uint64(gib))}}},
+			{Device: busyDevice(3), processes: []processMemory{{9, new(uint64(gib))}}},
+		},
+		lost: map[int]error{0: errors.New("Insufficient Permissions"), 1: errors.New("GPU is lost")},
+	}
+	got, err := (&nvmlReader{lib: lib}).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := busyDevice(3)
+	last.Index = 2
+	want := Reading{
+		Devices: []Device{{Index: 0, Unreadable: "Insufficient Permissions"}, {Index: 1, Unreadable: "GPU is lost"}, last},
+		Usages:  []Usage{{PID: 9, Device: 2, Memory: new(uint64(gib)), Utilization: new(3.0)}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 type library interface {
 	// Count returns the number of devices.
 	Count() (int, error)
-	// Device reads one device. Utilization samples of processes are wanted from the given moment on.
+	// Device reads one device; the error says what is wrong with this one. Utilization samples of processes are wanted from the given moment on.
 	Device(index int, since time.Time) (reading, error)
 	// Close undoes what opening it did.
 	Close() error
@@ -58,8 +58,8 @@ func (r *nvmlReader) Read(ctx context.Context) (Reading, error) {
 			return Reading{}, err
 		}
 		one, err := r.lib.Device(i, since)
-		if err != nil {
-			return Reading{}, fmt.Errorf("cannot read GPU %d: %w", i, err)
+		if err != nil { // The others can still be read.
+			one = reading{Device: Device{Unreadable: err.Error()}}
 		}
 		one.Index = i
 		all.Devices = append(all.Devices, one.Device)

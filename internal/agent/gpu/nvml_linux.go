@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -31,12 +32,12 @@ func (nvmlLibrary) Count() (int, error) {
 func (nvmlLibrary) Device(index int, since time.Time) (reading, error) {
 	dev, ret := nvml.DeviceGetHandleByIndex(index)
 	if ret != nvml.SUCCESS {
-		return reading{}, failed("open the device", ret)
+		return reading{}, errors.New(nvml.ErrorString(ret))
 	}
 	var r reading
 	memory, ret := dev.GetMemoryInfo()
 	if fatal(ret) {
-		return reading{}, failed("read its memory", ret)
+		return reading{}, errors.New(nvml.ErrorString(ret))
 	}
 	if ret == nvml.SUCCESS {
 		r.MemoryTotal, r.MemoryUsed = &memory.Total, &memory.Used
