@@ -17,7 +17,8 @@ type Device struct {
 	Index int
 	// Name is what the maker calls it.
 	Name string
-	// MemoryTotal and MemoryUsed are in bytes; used is all that is not free, by whomever.
+	// MemoryTotal and MemoryUsed are in bytes; used is all that is not free, by whomever. The total is unknown where the
+	// device is cut into slices (MIG), because a process has only its slice.
 	MemoryTotal, MemoryUsed *uint64
 	// Utilization is 0 to 100.
 	Utilization *float64

@@ -112,6 +112,23 @@ func TestADriverThatFailsIsAnErrorAndNotAMachineWithoutGPUs(t *testing.T) {
 	}
 }
 
+func TestTheMemoryOfASlicedDeviceIsNotThatOfAProcess(t *testing.T) {
+	lib := &fakeLibrary{devices: []reading{
+		{Device: busyDevice(1), sliced: true, processes: []processMemory{{7, new(uint64(gib))}}},
+		{Device: busyDevice(1)},
+	}}
+	got, err := (&nvmlReader{lib: lib}).Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Devices[0].MemoryTotal != nil || got.Devices[1].MemoryTotal == nil {
+		t.Errorf("got %+v, want the total of the second device only", got.Devices)
+	}
+	if len(got.Usages) != 1 || *got.Usages[0].Memory != gib {
+		t.Errorf("got %+v, want what the process uses", got.Usages)
+	}
+}
+
 func TestADeviceThatCannotBeReadHidesNoOther(t *testing.T) {
 	lib := &fakeLibrary{
 		devices: []reading{
@@ -153,8 +170,8 @@ func TestClosingAReaderShutsTheLibraryDown(t *testing.T) {
 }
 
 const (
-	smiDevicesOut = `0, GPU-aa, NVIDIA H200, 143771, 1024, 37, 41, 118.53, 9.0
-1, GPU-bb, "NVIDIA A100, MIG", 81920, [N/A], [N/A], [Not Supported], [Unknown Error], 8.0
+	smiDevicesOut = `0, GPU-aa, NVIDIA H200, 143771, 1024, 37, 41, 118.53, 9.0, Disabled
+1, GPU-bb, "NVIDIA A100, MIG", 81920, [N/A], [N/A], [Not Supported], [Unknown Error], 8.0, Enabled
 `
 	smiProcessesOut = "GPU-aa, 4711, 900\nGPU-aa, [Not Found], 3\nGPU-bb, 4712, [N/A]\nGPU-bb, 4713, 7\nGPU-cc, 1, 1\n"
 )
@@ -176,7 +193,7 @@ func (f *fakeSMI) run(_ context.Context, args ...string) ([]byte, error) {
 	case f.oldDriver && strings.Contains(what, "compute_cap"):
 		return []byte(`Field "compute_cap" is not a valid field to query.`), &exec.ExitError{}
 	case f.oldDriver:
-		return []byte(strings.ReplaceAll(strings.ReplaceAll(smiDevicesOut, ", 9.0\n", "\n"), ", 8.0\n", "\n")), nil
+		return []byte(strings.ReplaceAll(strings.ReplaceAll(smiDevicesOut, ", 9.0, Disabled\n", "\n"), ", 8.0, Enabled\n", "\n")), nil
 	}
 	return []byte(smiDevicesOut), nil
 }
@@ -192,7 +209,7 @@ func TestNvidiaSMI(t *testing.T) {
 		Devices: []Device{
 			{Index: 0, Name: "NVIDIA H200", MemoryTotal: new(uint64(143771 * mib)), MemoryUsed: new(uint64(1024 * mib)), Utilization: new(37.0),
 				Temperature: new(41.0), Power: new(118.53), ComputeCapability: "9.0"},
-			{Index: 1, Name: "NVIDIA A100, MIG", MemoryTotal: new(uint64(81920 * mib)), ComputeCapability: "8.0"},
+			{Index: 1, Name: "NVIDIA A100, MIG", ComputeCapability: "8.0"},
 		},
 		Usages: []Usage{
 			{PID: 4711, Device: 0, Memory: new(uint64(900 * mib)), Utilization: new(37.0)},

@@ -19,6 +19,8 @@ type library interface {
 // reading is what NVML says of a device; nil where it says nothing.
 type reading struct {
 	Device
+	// sliced is set when the device is in MIG mode.
+	sliced bool
 	// processes is nil when the device does not tell.
 	processes []processMemory
 	// samples is nil when the device does not sample processes.
@@ -60,6 +62,9 @@ func (r *nvmlReader) Read(ctx context.Context) (Reading, error) {
 		one, err := r.lib.Device(i, since)
 		if err != nil { // The others can still be read.
 			one = reading{Device: Device{Unreadable: err.Error()}}
+		}
+		if one.sliced {
+			one.MemoryTotal = nil
 		}
 		one.Index = i
 		all.Devices = append(all.Devices, one.Device)

@@ -42,6 +42,7 @@ func (nvmlLibrary) Device(index int, since time.Time) (reading, error) {
 	if ret == nvml.SUCCESS {
 		r.MemoryTotal, r.MemoryUsed = &memory.Total, &memory.Used
 	}
+	r.sliced = sliced(dev)
 	if name, ret := dev.GetName(); ret == nvml.SUCCESS {
 		r.Name = name
 	}
@@ -68,6 +69,16 @@ func (nvmlLibrary) Close() error {
 		return failed("shut NVML down", ret)
 	}
 	return nil
+}
+
+// sliced says whether a device is in MIG mode. Drivers before 450 do not have the function, and calling it would end the
+// program.
+func sliced(dev nvml.Device) bool {
+	if nvml.Extensions().LookupSymbol("nvmlDeviceGetMigMode") != nil {
+		return false
+	}
+	now, _, ret := dev.GetMigMode()
+	return ret == nvml.SUCCESS && now == nvml.DEVICE_MIG_ENABLE
 }
 
 func processesOf(dev nvml.Device) []processMemory {

@@ -20,6 +20,7 @@ const (
 	smiQuits = 500 * time.Millisecond
 
 	smiDevices   = "index,uuid,name,memory.total,memory.used,utilization.gpu,temperature.gpu,power.draw"
+	smiNewer     = ",compute_cap,mig.mode.current"
 	smiProcesses = "gpu_uuid,pid,used_memory"
 
 	// What nvidia-smi exits with, and says, where there is no GPU to be read.
@@ -33,7 +34,7 @@ const (
 type smiReader struct {
 	// run starts nvidia-smi and returns what it writes.
 	run func(ctx context.Context, args ...string) ([]byte, error)
-	// oldDriver is set when nvidia-smi does not know compute_cap, which makes it refuse the whole question.
+	// oldDriver is set when nvidia-smi does not know smiNewer, which makes it refuse the whole question.
 	oldDriver bool
 	last      Reading
 	lastAt    time.Time
@@ -78,7 +79,7 @@ func (r *smiReader) Read(ctx context.Context) (Reading, error) {
 
 func (r *smiReader) devices(ctx context.Context) ([]byte, error) {
 	if !r.oldDriver {
-		out, err := r.query(ctx, "--query-gpu="+smiDevices+",compute_cap")
+		out, err := r.query(ctx, "--query-gpu="+smiDevices+smiNewer)
 		if _, refused := errors.AsType[*exec.ExitError](err); !refused {
 			return out, err
 		}
@@ -124,6 +125,9 @@ func parseSMIDevices(out []byte) (Reading, map[string]int, error) {
 			Utilization: percent(f[5]), Temperature: number(f[6]), Power: number(f[7])}
 		if len(f) > 8 && number(f[8]) != nil {
 			d.ComputeCapability = f[8]
+		}
+		if len(f) > 9 && f[9] == "Enabled" {
+			d.MemoryTotal = nil
 		}
 		index[f[1]] = n
 		reading.Devices = append(reading.Devices, d)
