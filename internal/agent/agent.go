@@ -15,8 +15,11 @@
 //     one worker without a model.
 //   - A worker that is known not to serve yet, because its port is closed or it says that it is loading, has neither
 //     model nor endpoint, so that nobody sends it work.
-//   - Only loopback addresses at which a found process listens are asked. A server in a container with a network of its
-//     own is found and measured, but not asked, and has no endpoint: where its port is published cannot be seen from here.
+//   - A server that listens at one address only is reported with that address, one that listens at all of them with the
+//     hive's host name.
+//   - A server is asked at a loopback address at which it listens; else at the one address at which a socket of it was
+//     found. A server in a container with a network of its own is found and measured, but not asked, and has no endpoint:
+//     where its port is published cannot be seen from here.
 package agent
 
 import (
@@ -49,8 +52,8 @@ type Config struct {
 	// HiveID is the id of this hive in the fleet. Empty means the machine's host name in lower case, with a dash for each
 	// character that no id may have.
 	HiveID string
-	// Hostname is the name or address by which others reach this machine; the workers' endpoints begin with it. Empty
-	// means the machine's host name.
+	// Hostname is the name or address by which others reach this machine; the endpoints of workers that listen at all
+	// addresses begin with it. Empty means the machine's host name.
 	Hostname string
 	// Port of the hive's own interface, 0 to 65535. Zero means that it has none.
 	Port int

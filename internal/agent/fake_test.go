@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,6 +44,8 @@ type fake struct {
 	MB   int
 	// Deaf servers listen nowhere.
 	Deaf bool
+	// At is the address they listen at; empty means 127.0.0.1.
+	At string
 	// Env is added to its environment.
 	Env []string
 
@@ -102,7 +105,7 @@ func prepare(t *testing.T, f *fake) (*exec.Cmd, int) {
 	var files []*os.File
 	var open func(f *fake)
 	open = func(f *fake) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(f.At, "127.0.0.1"), "0"))
 		if err != nil {
 			t.Fatal(err)
 		}

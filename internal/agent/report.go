@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"waggle/client"
@@ -191,23 +193,42 @@ func (r report) capacity(device int) *uint64 {
 
 // endpoint is where others reach a worker; nil when they cannot, or when it is not known.
 func (r report) endpoint(w *worker) *string {
-	if w.port == 0 || r.hostname == "" {
-		return nil
-	}
-	switch w.reach {
-	case reachAll:
-	case reachLoopback:
-		if !isLoopback(r.hostname) {
-			return nil
-		}
-	default:
+	host := r.hostOf(w)
+	if w.port == 0 || host == "" {
 		return nil
 	}
 	scheme := "http://"
 	if w.server.TLS {
 		scheme = "https://"
 	}
-	return new(scheme + net.JoinHostPort(r.hostname, strconv.Itoa(w.port)))
+	return new(scheme + net.JoinHostPort(host, strconv.Itoa(w.port)))
+}
+
+// hostOf is the host of a worker's endpoint: that of the hive, or the address that the worker listens at where it does
+// not listen at all of them. A hive that goes by a loopback name is used from its own machine only. Empty when there is none.
+func (r report) hostOf(w *worker) string {
+	local := isLoopback(r.hostname)
+	if w.reach != reachAll && (w.reach != reachLoopback || !local) {
+		return ""
+	}
+	if len(w.bound) == 0 {
+		return r.hostname
+	}
+	own, err := netip.ParseAddr(strings.Trim(r.hostname, "[]"))
+	if local && err != nil {
+		own = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // That is what localhost means everywhere.
+	}
+	if slices.Contains(w.bound, own.Unmap()) {
+		return r.hostname
+	}
+	i := slices.IndexFunc(w.bound, func(ip netip.Addr) bool { return ip.IsLoopback() == local })
+	switch {
+	case i >= 0:
+		return w.bound[i].String()
+	case local:
+		return w.bound[0].String()
+	}
+	return ""
 }
 
 // nameOf is the instance of a worker: what its control group says, else its port, else its pid.

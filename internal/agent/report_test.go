@@ -108,6 +108,37 @@ func TestEndpointsAreWhatOthersCanReach(t *testing.T) {
 	}
 }
 
+func TestTheEndpointOfAServerAtOneAddressNamesIt(t *testing.T) {
+	for _, c := range []struct {
+		hostname string
+		reach    reach
+		bound    string
+		want     string
+	}{
+		{"gpu-1", reachAll, "192.168.1.10", "http://192.168.1.10:81"},
+		{"127.0.0.1", reachAll, "192.168.1.10", "http://192.168.1.10:81"},
+		{"localhost", reachAll, "fd00::1", "http://[fd00::1]:81"},
+		{"gpu-1", reachAll, "127.0.0.1 192.168.1.10", "http://192.168.1.10:81"},
+		{"127.0.0.1", reachAll, "127.0.0.1 192.168.1.10", "http://127.0.0.1:81"},
+		{"192.168.1.11", reachAll, "192.168.1.10 192.168.1.11", "http://192.168.1.11:81"},
+		{"gpu-1", reachLoopback, "::1", "-"},
+		{"127.0.0.1", reachLoopback, "::1", "http://[::1]:81"},
+		{"localhost", reachLoopback, "::1", "http://[::1]:81"},
+		{"localhost", reachLoopback, "127.0.0.1 ::1", "http://localhost:81"},
+		{"::1", reachLoopback, "127.0.0.1 ::1", "http://[::1]:81"},
+		{"[::1]", reachLoopback, "127.0.0.1", "http://127.0.0.1:81"},
+		{"127.0.0.1", reachLoopback, "127.0.0.2", "http://127.0.0.2:81"},
+	} {
+		t.Run(c.hostname+" with a server at "+c.bound, func(t *testing.T) {
+			r := said{}.report()
+			r.hostname = c.hostname
+			w := serving(1, "vllm serve X --port 81")
+			w.reach, w.bound = c.reach, bound(c.bound)
+			expect(t, r, []*worker{w}, "vllm/81 pid 1 model X at "+c.want)
+		})
+	}
+}
+
 func TestAWorkerThatDoesNotServeYetHasNoModel(t *testing.T) {
 	t.Run("because its port is closed", func(t *testing.T) {
 		w := serving(1, "vllm serve X --port 81")

@@ -33,8 +33,10 @@ type worker struct {
 	instance string
 	port     int
 	reach    reach
-	// address is the loopback address to ask at; invalid when it cannot be asked.
+	// address is where to ask it; invalid when it cannot be asked.
 	address netip.AddrPort
+	// bound are the addresses that it listens at; empty when it listens at all of them, or when that is not known.
+	bound []netip.Addr
 	// pids are the processes of its tree, its own first.
 	pids []int
 	age  time.Duration
@@ -70,6 +72,7 @@ type place struct {
 	reach   reach
 	port    int
 	address netip.AddrPort
+	bound   []netip.Addr
 }
 
 const (
@@ -104,8 +107,9 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 			}
 			environ[w.ID] = env
 			w.server.Complete(env)
-			places[w.ID] = s.locate(ctx, w, snap.At)
-			w.port, w.reach, w.address = places[w.ID].port, places[w.ID].reach, places[w.ID].address
+			here := s.locate(ctx, w, snap.At)
+			places[w.ID] = here
+			w.port, w.reach, w.address, w.bound = here.port, here.reach, here.address, here.bound
 			s.measure(ctx, w, snap, storage)
 		}
 	}
@@ -281,28 +285,49 @@ func (p *place) choose(server engine.Server, listening []netip.AddrPort) {
 	default:
 		p.port = int(listening[0].Port())
 	}
+	p.settle(listening)
+}
+
+// settle says who reaches the port that was chosen, and where to ask: at a loopback address if there is one, else at the
+// address that the socket is bound to.
+func (p *place) settle(listening []netip.AddrPort) {
+	var every, single []netip.Addr
+	linkLocal := false
 	for _, a := range listening {
-		if int(a.Port()) != p.port {
-			continue
-		}
 		switch ip := a.Addr(); {
-		case ip.IsLoopback():
-			p.reach = max(p.reach, reachLoopback)
-			p.address = a
+		case int(a.Port()) != p.port:
 		case ip.IsUnspecified():
-			p.reach = reachAll
-			if p.address.IsValid() {
-				continue
-			}
-			loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-			if ip.Is6() && !slices.ContainsFunc(listening, func(b netip.AddrPort) bool { return b.Addr().Is4() && b.Port() == a.Port() }) {
-				loopback = netip.IPv6Loopback()
-			}
-			p.address = netip.AddrPortFrom(loopback, a.Port())
-		default:
-			p.reach = reachAll
+			every = append(every, ip)
+		case ip.Is6() && ip.IsLinkLocalUnicast():
+			linkLocal = true // It means nothing without the interface, which the list of sockets does not tell.
+		case !slices.Contains(single, ip):
+			single = append(single, ip)
 		}
 	}
+	loopback := slices.IndexFunc(single, netip.Addr.IsLoopback)
+	switch {
+	case len(every) > 0:
+		p.reach = reachAll
+	case len(single) == 0:
+		if linkLocal {
+			p.reach = reachForeign
+		}
+		return
+	case slices.ContainsFunc(single, func(ip netip.Addr) bool { return !ip.IsLoopback() }):
+		p.reach, p.bound = reachAll, single
+	default:
+		p.reach, p.bound = reachLoopback, single
+	}
+	ask := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	switch {
+	case loopback >= 0:
+		ask = single[loopback]
+	case len(every) == 0:
+		ask = single[0]
+	case !slices.ContainsFunc(every, netip.Addr.Is4):
+		ask = netip.IPv6Loopback()
+	}
+	p.address = netip.AddrPortFrom(ask, uint16(p.port))
 }
 
 // guess takes the server's word, or its habit, where its sockets cannot be seen.
@@ -315,11 +340,16 @@ func (p *place) guess(server engine.Server) {
 	case server.Host == "" && !server.ListensEverywhere(), server.Host == "localhost", err == nil && ip.IsLoopback():
 		p.reach = reachLoopback
 		if err == nil {
-			local = ip
+			local, p.bound = ip, []netip.Addr{ip}
 		}
 	case server.Host == "", err == nil && ip.IsUnspecified():
 		p.reach = reachAll
-	default: // A name, or an address of this machine.
+	case err == nil && ip.Is6() && ip.IsLinkLocalUnicast():
+		return
+	case err == nil: // An address of this machine, it says. It is not asked there: only what was seen to listen is.
+		p.reach, p.bound = reachAll, []netip.Addr{ip}
+		return
+	default: // A name.
 		p.reach = reachAll
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -122,22 +123,44 @@ func TestProcessesMakeWorkers(t *testing.T) {
 	}
 }
 
+// bound makes a list of addresses out of a text.
+func bound(text string) []netip.Addr {
+	var list []netip.Addr
+	for a := range strings.FieldsSeq(text) {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	return list
+}
+
+func samePlace(t *testing.T, got, want place) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(place{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestWhereAWorkerListens(t *testing.T) {
 	for _, c := range []struct {
 		line, listening string
 		want            place
 	}{
-		{"llama-server --port 81", "127.0.0.1:81", place{port: 81, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:81")}},
+		{"llama-server --port 81", "127.0.0.1:81", place{port: 81, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:81"), bound: bound("127.0.0.1")}},
 		{"llama-server --port 81", "0.0.0.0:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:81")}},
 		{"llama-server --port 81", "[::]:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("[::1]:81")}},
-		{"llama-server --port 81", "[::1]:81", place{port: 81, reach: reachLoopback, address: netip.MustParseAddrPort("[::1]:81")}},
-		{"llama-server --port 81", "10.0.0.1:81", place{port: 81, reach: reachAll}},
-		{"llama-server --port 81", "127.0.0.1:81 10.0.0.1:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:81")}},
+		{"llama-server --port 81", "[::1]:81", place{port: 81, reach: reachLoopback, address: netip.MustParseAddrPort("[::1]:81"), bound: bound("::1")}},
+		{"llama-server --port 81", "10.0.0.1:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("10.0.0.1:81"), bound: bound("10.0.0.1")}},
+		{"llama-server --port 81", "10.0.0.1:81 127.0.0.1:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:81"), bound: bound("10.0.0.1 127.0.0.1")}},
+		{"llama-server --port 81", "10.0.0.1:81 10.0.0.2:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("10.0.0.1:81"), bound: bound("10.0.0.1 10.0.0.2")}},
+		{"llama-server --port 81", "10.0.0.1:81 0.0.0.0:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:81")}},
+		{"llama-server --port 81", "10.0.0.1:82 127.0.0.1:81", place{port: 81, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:81"), bound: bound("127.0.0.1")}},
+		{"llama-server --port 81", "[fd00::1]:81", place{port: 81, reach: reachAll, address: netip.MustParseAddrPort("[fd00::1]:81"), bound: bound("fd00::1")}},
+		{"llama-server --port 81", "[fe80::1]:81", place{port: 81, reach: reachForeign}},
 		{"llama-server --port 81", "127.0.0.1:82", place{port: 81}},
 		{"vllm serve X", "127.0.0.1:29500 0.0.0.0:8000", place{port: 8000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:8000")}},
 		{"vllm serve X", "0.0.0.0:9000", place{port: 9000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:9000")}},
 		{"vllm serve X", "", place{port: 8000}},
-		{"llm-worker-rbee --model x", "127.0.0.1:8085", place{port: 8085, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:8085")}},
+		{"llm-worker-rbee --model x", "127.0.0.1:8085", place{port: 8085, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:8085"), bound: bound("127.0.0.1")}},
 		{"llm-worker-rbee --model x", "", place{}},
 	} {
 		t.Run(c.line+" at "+c.listening, func(t *testing.T) {
@@ -148,9 +171,7 @@ func TestWhereAWorkerListens(t *testing.T) {
 			}
 			got := place{port: server.Port}
 			got.choose(server, listening)
-			if got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
+			samePlace(t, got, c.want)
 		})
 	}
 }
@@ -162,9 +183,11 @@ func TestWhereAWorkerSaysThatItListens(t *testing.T) {
 	}{
 		{"llama-server", place{port: 8080, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:8080")}},
 		{"llama-server --host 0.0.0.0", place{port: 8080, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:8080")}},
-		{"llama-server --host 10.0.0.1", place{port: 8080, reach: reachAll}},
+		{"llama-server --host 10.0.0.1", place{port: 8080, reach: reachAll, bound: bound("10.0.0.1")}},
+		{"llama-server --host gpu-1", place{port: 8080, reach: reachAll}},
+		{"llama-server --host fe80::1", place{port: 8080}},
 		{"vllm serve X", place{port: 8000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:8000")}},
-		{"vllm serve X --host ::1", place{port: 8000, reach: reachLoopback, address: netip.MustParseAddrPort("[::1]:8000")}},
+		{"vllm serve X --host ::1", place{port: 8000, reach: reachLoopback, address: netip.MustParseAddrPort("[::1]:8000"), bound: bound("::1")}},
 		{"vllm serve X --host localhost", place{port: 8000, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:8000")}},
 		{"llm-worker-rbee", place{}},
 	} {
@@ -173,9 +196,7 @@ func TestWhereAWorkerSaysThatItListens(t *testing.T) {
 			got := place{port: server.Port}
 			got.choose(server, nil)
 			got.guess(server)
-			if got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
+			samePlace(t, got, c.want)
 		})
 	}
 }
@@ -252,6 +273,41 @@ func TestThePortIsFoundWithoutBeingTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAServerAtOneAddressIsAskedThere(t *testing.T) {
+	for _, address := range ownAddresses(t) {
+		t.Run(address, func(t *testing.T) {
+			e := start(t, fake{Args: []string{"llama-server", "-m", "x.gguf", "--port", "PORT"}, At: address})
+			s := newSurveyor("")
+			s.only = among(e)
+			found, err := s.look(t.Context())
+			if err != nil || len(found.workers) != 1 {
+				t.Fatalf("got %v, %v", found, err)
+			}
+			w := found.workers[0]
+			want := netip.AddrPortFrom(netip.MustParseAddr(address), uint16(e.port))
+			if w.address != want || !slices.Equal(w.bound, []netip.Addr{want.Addr()}) {
+				t.Errorf("got address %v, bound to %v, want %v", w.address, w.bound, want)
+			}
+		})
+	}
+}
+
+// ownAddresses are those of this machine that are no 127.0.0.1.
+func ownAddresses(t *testing.T) []string {
+	t.Helper()
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok && (n.IP.IsGlobalUnicast() || n.IP.Equal(net.IPv6loopback)) {
+			list = append(list, n.IP.String())
+		}
+	}
+	return list
 }
 
 func TestAServerThatDoesNotListenYetIsClosed(t *testing.T) {
