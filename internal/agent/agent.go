@@ -19,7 +19,7 @@
 //     hive's host name.
 //   - A server is asked at a loopback address at which it listens; else at the one address at which a socket of it was
 //     found. A server in a container with a network of its own is found and measured, but not asked, and has no endpoint:
-//     where its port is published cannot be seen from here.
+//     where its port is published cannot be seen from here. Neither has one of which it cannot be told whether it is so.
 package agent
 
 import (

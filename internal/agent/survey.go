@@ -249,14 +249,14 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 	}
 	here := place{at: now, port: wanted}
 	var listening []netip.AddrPort
-	known := false
+	known, ours := false, false
 	for _, pid := range w.pids[:min(len(w.pids), maxTree)] {
 		sockets := s.scanner.Sockets(ctx, pid)
 		if sockets.Foreign {
 			here.port, here.reach = cmp.Or(wanted, w.server.DefaultPort()), reachForeign
 			return here
 		}
-		known = known || sockets.Known
+		known, ours = known || sockets.Known, ours || sockets.Ours
 		listening = append(listening, sockets.Listening...)
 		if wanted != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == wanted }) {
 			break
@@ -267,7 +267,7 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 	case here.reach != reachUnknown:
 	case known && here.port != 0:
 		here.reach = reachClosed
-	default:
+	case ours:
 		here.guess(w.server)
 	}
 	return here

@@ -201,6 +201,12 @@ func TestWhereAWorkerSaysThatItListens(t *testing.T) {
 	}
 }
 
+func TestWhereAWorkerOfAnUnknownNetworkListensIsNotGuessed(t *testing.T) {
+	w := serving(7, "vllm serve X") // In a proc file system that says nothing of it.
+	got := newSurveyor(t.TempDir()).locate(t.Context(), w, time.Time{})
+	samePlace(t, got, place{port: 8000})
+}
+
 // await looks until the survey is good enough.
 func await(t *testing.T, s *surveyor, good func([]*worker) bool) []*worker {
 	t.Helper()

@@ -18,6 +18,9 @@ const maxSockets = 4096
 type Sockets struct {
 	// Known is false when the process may not be asked; Listening is empty then and means nothing.
 	Known bool
+	// Ours is true when the process is known to see the same network as we do. When neither Ours nor Foreign is true,
+	// an address that it might listen at may be another server's.
+	Ours bool
 	// Foreign is true when the process sees another network than we do, as in a container: none of its addresses
 	// can be reached from here, and ours lead to others.
 	Foreign bool
@@ -25,19 +28,32 @@ type Sockets struct {
 	Listening []netip.AddrPort
 }
 
+// network is whose network a process sees.
+type network int
+
+const (
+	networkUnknown network = iota
+	networkOurs
+	networkForeign
+)
+
 // Sockets looks up where a process listens.
 func (s *Scanner) Sockets(ctx context.Context, pid int) Sockets {
-	if !s.sameNetwork(pid) {
+	switch s.networkOf(pid) {
+	case networkForeign:
 		return Sockets{Known: true, Foreign: true}
+	case networkUnknown:
+		return Sockets{}
+	case networkOurs:
 	}
 	if !s.socketsReadable(pid) {
-		return Sockets{}
+		return Sockets{Ours: true}
 	}
 	found, err := net.ConnectionsPidMaxWithoutUidsWithContext(s.rooted(ctx), "tcp", int32(pid), maxSockets)
 	if err != nil {
-		return Sockets{}
+		return Sockets{Ours: true}
 	}
-	sockets := Sockets{Known: true}
+	sockets := Sockets{Known: true, Ours: true}
 	for _, c := range found {
 		if c.Status != "LISTEN" || c.Laddr.Port == 0 || c.Laddr.Port > 65535 {
 			continue

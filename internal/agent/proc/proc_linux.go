@@ -160,14 +160,29 @@ func readInto(buf []byte, path string) ([]byte, error) {
 // countsStorage: /proc/<pid>/io tells storage from other traffic.
 const countsStorage = true
 
-// sameNetwork says whether the process sees the same network as we do. False only when that is certain.
-func (s *Scanner) sameNetwork(pid int) bool {
-	theirs, err := os.Readlink(filepath.Join(s.root, strconv.Itoa(pid), "ns/net"))
-	if err != nil {
-		return true
+// networkOf says whether the process sees the same network as we do.
+func (s *Scanner) networkOf(pid int) network {
+	theirs, ours := filepath.Join(s.root, strconv.Itoa(pid)), filepath.Join(s.root, "self")
+	// The link that names the namespace is for root and the process's own user only.
+	a, errA := os.Readlink(filepath.Join(theirs, "ns/net"))
+	b, errB := os.Readlink(filepath.Join(ours, "ns/net"))
+	if errA == nil && errB == nil {
+		return networkIf(a == b)
 	}
-	ours, err := os.Readlink(filepath.Join(s.root, "self/ns/net"))
-	return err != nil || ours == theirs
+	// This file is another one in each network namespace, and everybody may see which.
+	x, errX := os.Stat(filepath.Join(theirs, "net/tcp"))
+	y, errY := os.Stat(filepath.Join(ours, "net/tcp"))
+	if errX == nil && errY == nil {
+		return networkIf(os.SameFile(x, y))
+	}
+	return networkUnknown
+}
+
+func networkIf(same bool) network {
+	if same {
+		return networkOurs
+	}
+	return networkForeign
 }
 
 // socketsReadable says whether the sockets of a process can be told from those of others.

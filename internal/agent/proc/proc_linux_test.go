@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -173,7 +175,7 @@ func TestSockets(t *testing.T) {
 		t.Cleanup(func() { _ = l.Close() })
 		got := NewScanner("").Sockets(t.Context(), os.Getpid())
 		want := l.Addr().(*net.TCPAddr).AddrPort()
-		if !got.Known || got.Foreign || !slices.Contains(got.Listening, want) {
+		if !got.Known || !got.Ours || got.Foreign || !slices.Contains(got.Listening, want) {
 			t.Errorf("got %+v, want %v among them", got, want)
 		}
 	}
@@ -196,6 +198,53 @@ func TestSockets(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+// inOtherNetwork starts a process in a network namespace of its own that lives as long as the test.
+func inOtherNetwork(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("cat")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("this machine lets us make no network namespace: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+// An agent that is not root may not read the links that name the namespaces of others; here there are none.
+func TestTheNetworkOfAProcessIsKnownWithoutPrivileges(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   func(*testing.T) string
+		want Sockets
+	}{
+		{"ours", func(*testing.T) string { return "/proc/self/net" }, Sockets{Ours: true}},
+		{"another", func(t *testing.T) string { return fmt.Sprintf("/proc/%d/net", inOtherNetwork(t)) }, Sockets{Known: true, Foreign: true}},
+		{"unknown", func(*testing.T) string { return "/nothing" }, Sockets{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFakeProc(t)
+			for path, to := range map[string]string{"self": "/proc/self/net", "7": c.of(t)} {
+				if err := os.MkdirAll(filepath.Join(f.root, path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Symlink(to, filepath.Join(f.root, path, "net")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(c.want, NewScanner(f.root).Sockets(t.Context(), 7)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestTheEnvironmentIsReadByName(t *testing.T) {

@@ -54,6 +54,6 @@ func (s *Scanner) describe(ctx context.Context, pid int) (args []string, cgroup 
 // countsStorage: elsewhere traffic is not counted, or counted with that of pipes and sockets.
 const countsStorage = false
 
-func (s *Scanner) sameNetwork(int) bool { return true }
+func (s *Scanner) networkOf(int) network { return networkOurs }
 
 func (s *Scanner) socketsReadable(int) bool { return true }
