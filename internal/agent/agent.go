@@ -15,6 +15,8 @@
 //     one worker without a model.
 //   - A worker that is known not to serve yet, because its port is closed or it says that it is loading, has neither
 //     model nor endpoint, so that nobody sends it work.
+//   - A vLLM, SGLang or TGI server that was told no port is taken to be at the usual one, unless its own process answers
+//     at another one: the ports at which its processes find each other are not for clients.
 //   - A server that listens at one address only is reported with that address, one that listens at all of them with the
 //     hive's host name.
 //   - A server is asked at a loopback address at which it listens; else at the one address at which a socket of it was

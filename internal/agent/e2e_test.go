@@ -228,6 +228,17 @@ func TestAnEngineThatLoadsHasNoModelUntilItServes(t *testing.T) {
 	}
 }
 
+func TestVLLMIsNotOfferedAtAnInnerPortWhileItLoads(t *testing.T) {
+	e := start(t, fake{Args: []string{"/venv/bin/python", "/venv/bin/vllm", "serve", "Qwen/Qwen3-8B"}, Deaf: true,
+		Children: []fake{{Args: []string{"VLLM::EngineCore"}}}})
+	to := newServer(t)
+	runAgent(t, to, e)
+	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 })
+	if w := got.Workers[0]; w.Instance != "8000" || w.Endpoint != nil || w.Model != nil {
+		t.Errorf("got worker %s with endpoint %v and model %v", w.Instance, w.Endpoint, w.Model)
+	}
+}
+
 func TestOllamaWithItsRunners(t *testing.T) {
 	e := start(t, fake{
 		Args: []string{"/usr/local/bin/ollama", "serve"}, Env: []string{"OLLAMA_HOST=127.0.0.1:PORT"},

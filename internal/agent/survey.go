@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"waggle/internal/agent/engine"
@@ -37,6 +38,8 @@ type worker struct {
 	address netip.AddrPort
 	// bound are the addresses that it listens at; empty when it listens at all of them, or when that is not known.
 	bound []netip.Addr
+	// head is the process whose command line says what it serves; in a control group that need not be the oldest one.
+	head int
 	// pids are the processes of its tree, its own first.
 	pids []int
 	age  time.Duration
@@ -73,6 +76,8 @@ type place struct {
 	port    int
 	address netip.AddrPort
 	bound   []netip.Addr
+	// answered is true when the port is neither the told nor the usual one, but an engine answered there.
+	answered bool
 }
 
 const (
@@ -81,6 +86,10 @@ const (
 	placeOpenFor   = 10 * time.Second
 	// maxTree bounds the processes of a worker that are asked for sockets.
 	maxTree = 64
+	// oddPortTimeout is how long an engine may take to answer at a port that nobody told of, and maxOddPorts how many
+	// of them are tried.
+	oddPortTimeout = 250 * time.Millisecond
+	maxOddPorts    = 8
 )
 
 func newSurveyor(root string) *surveyor {
@@ -176,7 +185,7 @@ func (t *tree) decide(p *proc.Process) *worker {
 	if !recognized || server.Part {
 		return above
 	}
-	w := &worker{ID: p.ID, server: server, group: string(server.Kind), age: p.Age}
+	w := &worker{ID: p.ID, server: server, group: string(server.Kind), head: p.PID, age: p.Age}
 	switch {
 	case above == nil:
 		t.heads = append(t.heads, w)
@@ -206,12 +215,12 @@ func (t *tree) inGroup(p *proc.Process, server engine.Server, recognized bool, g
 	key := group + "/" + instance
 	w := t.groups[key]
 	if w == nil {
-		w = &worker{ID: p.ID, server: engine.Unrecognized(p.Args), group: group, instance: instance, age: p.Age}
+		w = &worker{ID: p.ID, server: engine.Unrecognized(p.Args), group: group, instance: instance, head: p.PID, age: p.Age}
 		t.groups[key] = w
 		t.heads = append(t.heads, w)
 	}
 	if recognized && !server.Part && w.server.Kind == engine.RBee {
-		w.server = server
+		w.server, w.head = server, p.PID
 	}
 	if p.Start < w.Start { // The oldest one stands for the group.
 		w.ID, w.age = p.ID, p.Age
@@ -248,18 +257,30 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 		wanted = int(n)
 	}
 	here := place{at: now, port: wanted}
-	var listening []netip.AddrPort
+	usual := w.server.DefaultPort()
+	expected := cmp.Or(wanted, usual)
+	var listening, own []netip.AddrPort
 	known, ours := false, false
 	for _, pid := range w.pids[:min(len(w.pids), maxTree)] {
 		sockets := s.scanner.Sockets(ctx, pid)
 		if sockets.Foreign {
-			here.port, here.reach = cmp.Or(wanted, w.server.DefaultPort()), reachForeign
+			here.port, here.reach = expected, reachForeign
 			return here
 		}
 		known, ours = known || sockets.Known, ours || sockets.Ours
 		listening = append(listening, sockets.Listening...)
-		if wanted != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == wanted }) {
+		if pid == w.head {
+			own = sockets.Listening
+		}
+		if listensAt(listening, expected) {
 			break
+		}
+	}
+	if wanted == 0 && usual != 0 && !listensAt(listening, usual) && opensOtherPorts(w.server) {
+		if old := s.places[w.ID]; old.answered {
+			here.port, here.answered = old.port, true
+		} else if port := answering(ctx, w.server, own); port != 0 {
+			here.port, here.answered = port, true
 		}
 	}
 	here.choose(w.server, listening)
@@ -273,14 +294,61 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 	return here
 }
 
+func listensAt(listening []netip.AddrPort, port int) bool {
+	return port != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == port })
+}
+
+// opensOtherPorts says whether servers of this kind listen at ports that are not for clients, too: those at which their
+// processes find each other, which are open long before the one for clients.
+func opensOtherPorts(server engine.Server) bool {
+	switch server.Kind {
+	case engine.VLLM, engine.SGLang, engine.TGI:
+		return true
+	default:
+		return false
+	}
+}
+
+// answering returns the first port at which an engine answers, as one does that was told its port in a file; else 0.
+func answering(ctx context.Context, server engine.Server, listening []netip.AddrPort) int {
+	if !server.Asks() {
+		return 0
+	}
+	var ports []int
+	for _, a := range listening {
+		if port := int(a.Port()); !slices.Contains(ports, port) && len(ports) < maxOddPorts {
+			ports = append(ports, port)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, oddPortTimeout)
+	defer cancel()
+	client := engine.NewClient()
+	defer client.CloseIdleConnections()
+	answers := make([]bool, len(ports))
+	var asking sync.WaitGroup
+	for i, port := range ports {
+		at := place{port: port}
+		at.settle(listening)
+		if !at.address.IsValid() {
+			continue
+		}
+		asking.Go(func() {
+			answer, err := engine.NewProbe(client, server, at.address).Ask(ctx)
+			answers[i] = err == nil && answer.Ready
+		})
+	}
+	asking.Wait()
+	if i := slices.Index(answers, true); i >= 0 {
+		return ports[i]
+	}
+	return 0
+}
+
 // choose picks the port out of those that are listened at: the one it was told, else the usual one, else the first.
 func (p *place) choose(server engine.Server, listening []netip.AddrPort) {
-	has := func(port int) bool {
-		return port != 0 && slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return int(a.Port()) == port })
-	}
 	switch usual := server.DefaultPort(); {
 	case p.port != 0:
-	case has(usual) || len(listening) == 0:
+	case listensAt(listening, usual) || len(listening) == 0 || opensOtherPorts(server):
 		p.port = usual
 	default:
 		p.port = int(listening[0].Port())

@@ -158,7 +158,10 @@ func TestWhereAWorkerListens(t *testing.T) {
 		{"llama-server --port 81", "[fe80::1]:81", place{port: 81, reach: reachForeign}},
 		{"llama-server --port 81", "127.0.0.1:82", place{port: 81}},
 		{"vllm serve X", "127.0.0.1:29500 0.0.0.0:8000", place{port: 8000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:8000")}},
-		{"vllm serve X", "0.0.0.0:9000", place{port: 9000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:9000")}},
+		{"vllm serve X", "0.0.0.0:9000", place{port: 8000}},
+		{"python -m sglang.launch_server", "0.0.0.0:9000", place{port: 30000}},
+		{"text-generation-launcher", "0.0.0.0:29500", place{port: 3000}},
+		{"llama-server", "0.0.0.0:9000", place{port: 9000, reach: reachAll, address: netip.MustParseAddrPort("127.0.0.1:9000")}},
 		{"vllm serve X", "", place{port: 8000}},
 		{"llm-worker-rbee --model x", "127.0.0.1:8085", place{port: 8085, reach: reachLoopback, address: netip.MustParseAddrPort("127.0.0.1:8085"), bound: bound("127.0.0.1")}},
 		{"llm-worker-rbee --model x", "", place{}},
@@ -278,6 +281,65 @@ func TestThePortIsFoundWithoutBeingTold(t *testing.T) {
 				t.Errorf("got port %d, reach %d, address %v; want port %d", w.port, w.reach, w.address, e.port)
 			}
 		})
+	}
+}
+
+func TestAPortThatIsNotForClientsIsNotTheWorkers(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		fake      fake
+		wantUsual bool
+	}{
+		{"that of a child of vLLM while it loads", fake{Args: []string{"vllm", "serve", "X"}, Deaf: true,
+			Children: []fake{{Args: []string{"VLLM::EngineCore"}}}}, true},
+		{"that of a child of SGLang while it loads", fake{Args: []string{"python3", "-m", "sglang.launch_server", "--model-path", "X"}, Deaf: true,
+			Children: []fake{{Args: []string{"sglang::scheduler_TP0"}}}}, true},
+		{"an own one at which nothing answers", fake{Args: []string{"vllm", "serve", "X"}, Routes: map[string]string{"/metrics": "HANG"}}, true},
+		{"an own one at which it says that it loads", fake{Args: []string{"vllm", "serve", "X"}, Routes: map[string]string{"/metrics": "503"}}, true},
+		{"but an own one at which it answers is", fake{Args: []string{"vllm", "serve", "X"}, Routes: map[string]string{"/metrics": "vllm:num_requests_running 1\n"}},
+			false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := start(t, c.fake)
+			s := newSurveyor("")
+			s.only = among(e)
+			found, err := s.look(t.Context())
+			if err != nil || len(found.workers) != 1 {
+				t.Fatalf("got %v, %v", found, err)
+			}
+			w := found.workers[0]
+			usual := w.port == w.server.DefaultPort() && w.reach == reachClosed && !w.address.IsValid()
+			its := w.port == e.port && w.reach == reachLoopback && w.address.IsValid()
+			if c.wantUsual && !usual || !c.wantUsual && !its {
+				t.Errorf("got port %d, reach %d, address %v; it listens at %d", w.port, w.reach, w.address, e.port)
+			}
+		})
+	}
+}
+
+func TestAPortAtWhichAnEngineAnsweredStays(t *testing.T) {
+	e := start(t, fake{Args: []string{"vllm", "serve", "X"}, Routes: map[string]string{"/metrics": "HANG"}})
+	s := newSurveyor("")
+	s.only = among(e)
+	found, err := s.look(t.Context())
+	if err != nil || len(found.workers) != 1 || found.workers[0].port != 8000 {
+		t.Fatalf("got %v, %v", found, err)
+	}
+	w := found.workers[0]
+	s.places[w.ID] = place{port: e.port, answered: true} // Before it came to hang.
+	if got := s.locate(t.Context(), w, time.Now()); got.port != e.port || got.reach != reachLoopback || !got.answered {
+		t.Errorf("got %+v, want port %d", got, e.port)
+	}
+}
+
+func TestTheHeadOfAControlGroupIsTheServer(t *testing.T) {
+	for _, table := range []string{
+		"11@1 1 /rbee.slice/vllm/one bash start.sh\n10@2 11 /rbee.slice/vllm/one vllm serve X\n12@3 10 /rbee.slice/vllm/one VLLM::EngineCore",
+		"10@1 1 - vllm serve X\n11@2 10 - vllm serve X",
+	} {
+		if workers := findWorkers(processes(t, table)); len(workers) != 1 || workers[0].head != 10 {
+			t.Errorf("%s: got %+v", table, workers)
+		}
 	}
 }
 
