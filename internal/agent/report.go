@@ -129,7 +129,9 @@ func (r report) one(w *worker) *client.WorkerInput {
 	if r.figures {
 		in.RssMb, in.CpuPercent = megabytes(&w.rss), rounded(w.cpu)
 		in.IoReadMbPerSecond, in.IoWriteMbPerSecond = inMegabytes(w.read), inMegabytes(w.written)
-		in.UptimeSeconds = new(int(w.age / time.Second))
+		if w.age >= 0 {
+			in.UptimeSeconds = new(int(w.age / time.Second))
+		}
 	}
 	r.addGPU(in, w.pids)
 	return in

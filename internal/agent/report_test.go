@@ -156,6 +156,17 @@ func TestAWorkerThatDoesNotServeYetHasNoModel(t *testing.T) {
 	})
 }
 
+func TestAnUnknownUptimeIsLeftOut(t *testing.T) {
+	for age, want := range map[time.Duration]*int{-1: nil, 0: new(0), time.Minute: new(60)} {
+		w := serving(1, "vllm serve X --port 81")
+		w.age = age
+		list, _ := said{}.report().workers(survey{workers: []*worker{w}})
+		if diff := cmp.Diff(want, list[0].UptimeSeconds); diff != "" {
+			t.Errorf("%v: -want +got:\n%s", age, diff)
+		}
+	}
+}
+
 func ollama(blobs ...string) *worker {
 	front := serving(1, "ollama serve")
 	front.port = 11434

@@ -42,8 +42,9 @@ type worker struct {
 	head int
 	// pids are the processes of its tree, its own first.
 	pids []int
-	age  time.Duration
-	rss  uint64
+	// age is negative when it is unknown.
+	age time.Duration
+	rss uint64
 	// cpu is in percent of one core, the others in bytes per second; nil when unknown.
 	cpu, read, written *float64
 	// runners are the processes that it started for a model each.
@@ -438,7 +439,7 @@ func (s *surveyor) measure(ctx context.Context, w *worker, snap *proc.Snapshot, 
 		if !ok {
 			continue
 		}
-		isNew := p.Age <= elapsed+time.Second
+		isNew := p.Age >= 0 && p.Age <= elapsed+time.Second
 		if old, ok := s.before(p.ID); ok {
 			cpu += max(0, p.CPU-old.CPU)
 			seenBefore = seenBefore || pid == w.PID

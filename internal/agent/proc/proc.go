@@ -36,8 +36,16 @@ type Process struct {
 	CPU time.Duration
 	// RSS is its resident memory in bytes.
 	RSS uint64
-	// Age is how long ago it started.
+	// Age is how long ago it started; negative when that is unknown.
 	Age time.Duration
+}
+
+// ageOf makes an age unknown that cannot be: a start in the future comes of a clock that is not the one it was told by.
+func ageOf(age time.Duration) time.Duration {
+	if age < 0 {
+		return -1
+	}
+	return age
 }
 
 // Snapshot is the result of one scan. It is immutable.
@@ -73,6 +81,8 @@ var ErrNoProcesses = errors.New("the list of processes is empty")
 type Scanner struct {
 	root  string
 	known map[ID]described
+	// sinceBoot is how long ago the machine started, where starts are counted from then.
+	sinceBoot func() time.Duration
 }
 
 type described struct {
@@ -88,7 +98,7 @@ func NewScanner(root string) *Scanner {
 	if root == "" {
 		root = "/proc"
 	}
-	return &Scanner{root: root, known: map[ID]described{}}
+	return &Scanner{root: root, known: map[ID]described{}, sinceBoot: sinceBoot}
 }
 
 // Scan lists all processes. A process that ends meanwhile is left out; an error means that there is no list at all.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // On Linux the stat files are read here rather than by gopsutil: they are read for every process each second, and one
@@ -26,10 +28,6 @@ const (
 )
 
 func (s *Scanner) list(ctx context.Context) ([]Process, error) {
-	uptime, err := s.uptime()
-	if err != nil {
-		return nil, err
-	}
 	dir, err := os.Open(s.root)
 	if err != nil {
 		return nil, err
@@ -61,23 +59,22 @@ func (s *Scanner) list(ctx context.Context) ([]Process, error) {
 			continue // It ended; only its parent has not noticed.
 		}
 		p.PID = pid
-		p.Age = max(0, uptime-time.Duration(p.Start)*tick)
+		// The clock is read after the process was, so that one that has just started is not ahead of it.
+		p.Age = ageOf(s.sinceBoot() - time.Duration(p.Start)*tick)
 		list = append(list, p)
 	}
 	return list, nil
 }
 
-func (s *Scanner) uptime() (time.Duration, error) {
-	raw, err := readFile(filepath.Join(s.root, "uptime"))
-	if err != nil {
-		return 0, err
+// sinceBoot is the clock by which the starts of processes are told. The uptime file is not: in an LXC container it tells
+// how long the container runs, while the starts count from the boot of the machine. Zero when it cannot be read, so that
+// all ages are unknown.
+func sinceBoot() time.Duration {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0
 	}
-	first, _, _ := strings.Cut(string(raw), " ")
-	seconds, err := strconv.ParseFloat(strings.TrimSpace(first), 64)
-	if err != nil || !(seconds >= 0 && seconds < 1e9) {
-		return 0, errors.New("the uptime file does not begin with seconds")
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
+	return time.Duration(now.Nano())
 }
 
 // parseStat reads /proc/<pid>/stat as proc_pid_stat(5) describes it.

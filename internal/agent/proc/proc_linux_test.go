@@ -24,9 +24,14 @@ type fakeProc struct {
 
 func newFakeProc(tb testing.TB) fakeProc {
 	tb.Helper()
-	f := fakeProc{tb, tb.TempDir()}
-	f.write("uptime", "1000.00 2000.00\n")
-	return f
+	return fakeProc{tb, tb.TempDir()}
+}
+
+// scanner reads it on a machine that started 1000 s ago.
+func (f fakeProc) scanner() *Scanner {
+	s := NewScanner(f.root)
+	s.sinceBoot = func() time.Duration { return 1000 * time.Second }
+	return s
 }
 
 func (f fakeProc) write(path, content string) {
@@ -57,7 +62,7 @@ func TestAScanReadsEveryProcess(t *testing.T) {
 	f.write("20/cgroup", "12:pids:/a\n1:name=systemd:/b\n0::/rbee.slice/llm/8080\n")
 	f.write("self/stat", "no pid")
 	f.write("30/cmdline", "gone between two reads")
-	snap, err := NewScanner(f.root).Scan(t.Context())
+	snap, err := f.scanner().Scan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +80,48 @@ func TestAScanReadsEveryProcess(t *testing.T) {
 	if p, ok := snap.Find(21); ok {
 		t.Errorf("Find(21) gives %v", p)
 	}
+}
+
+func TestTheAgeOfAProcess(t *testing.T) {
+	t.Run("is told by the clock by which its start is, not by the uptime file", func(t *testing.T) {
+		f := newFakeProc(t)
+		f.write("uptime", "50.00 1.00\n") // In an LXC container: how long that runs.
+		f.process(7, 1, 99000, "llama-server", "llama-server")
+		f.process(8, 1, 100001, "sh", "sh")
+		snap, err := f.scanner().Scan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := snap.Processes[0].Age; got != 10*time.Second {
+			t.Errorf("got %v", got)
+		}
+		if got := snap.Processes[1].Age; got >= 0 {
+			t.Errorf("got %v of a start in the future, want unknown", got)
+		}
+	})
+	t.Run("of our own", func(t *testing.T) {
+		before := time.Now()
+		cmd := exec.Command("cat")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = stdin.Close()
+			_ = cmd.Wait()
+		})
+		snap, err := NewScanner("").Scan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, ok := snap.Find(cmd.Process.Pid)
+		if most := time.Since(before) + tick; !ok || p.Age < 0 || p.Age > most {
+			t.Errorf("got %+v, want an age of %v at most", p, most)
+		}
+	})
 }
 
 func TestCommandLinesAreReadAgainWhenTheyMayHaveChanged(t *testing.T) {
@@ -100,7 +147,7 @@ func TestCommandLinesAreReadAgainWhenTheyMayHaveChanged(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFakeProc(t)
 			f.process(7, 1, c.start, "sh", "sh")
-			s := NewScanner(f.root)
+			s := f.scanner()
 			if got := args(t, s); got != "sh" {
 				t.Fatalf("got %q", got)
 			}
@@ -115,7 +162,7 @@ func TestCommandLinesAreReadAgainWhenTheyMayHaveChanged(t *testing.T) {
 func TestARecycledPidIsAnotherProcess(t *testing.T) {
 	f := newFakeProc(t)
 	f.process(7, 1, 100, "sh", "sh")
-	s := NewScanner(f.root)
+	s := f.scanner()
 	first, err := s.Scan(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +186,7 @@ func TestTheDeadAreNotListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.write("8/stat", strings.Replace(string(raw), ") S", ") Z", 1))
-	snap, err := NewScanner(f.root).Scan(t.Context())
+	snap, err := f.scanner().Scan(t.Context())
 	if err != nil || len(snap.Processes) != 1 {
 		t.Errorf("got %v, %v", snap, err)
 	}
@@ -159,7 +206,7 @@ func TestAFailedScanIsAnErrorAndNotAnEmptyList(t *testing.T) {
 	t.Run("a broken one", func(t *testing.T) {
 		f := newFakeProc(t)
 		f.write("7/stat", "7 (sh) S 1")
-		if snap, err := NewScanner(f.root).Scan(t.Context()); err == nil {
+		if snap, err := f.scanner().Scan(t.Context()); err == nil {
 			t.Errorf("got %v", snap)
 		}
 	})
@@ -194,7 +241,7 @@ func TestSockets(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := NewScanner(f.root).Sockets(t.Context(), 7); !got.Foreign || !got.Known {
+		if got := f.scanner().Sockets(t.Context(), 7); !got.Foreign || !got.Known {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -240,7 +287,7 @@ func TestTheNetworkOfAProcessIsKnownWithoutPrivileges(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if diff := cmp.Diff(c.want, NewScanner(f.root).Sockets(t.Context(), 7)); diff != "" {
+			if diff := cmp.Diff(c.want, f.scanner().Sockets(t.Context(), 7)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -250,11 +297,11 @@ func TestTheNetworkOfAProcessIsKnownWithoutPrivileges(t *testing.T) {
 func TestTheEnvironmentIsReadByName(t *testing.T) {
 	f := newFakeProc(t)
 	f.write("7/environ", "PORT=80\x00SECRET=x\x00MODEL_ID=a=b\x00EMPTY\x00")
-	got := NewScanner(f.root).Environ(t.Context(), 7, []string{"PORT", "MODEL_ID", "EMPTY", "NONE"})
+	got := f.scanner().Environ(t.Context(), 7, []string{"PORT", "MODEL_ID", "EMPTY", "NONE"})
 	if diff := cmp.Diff(map[string]string{"PORT": "80", "MODEL_ID": "a=b"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := NewScanner(f.root).Environ(t.Context(), 8, []string{"PORT"}); len(got) != 0 {
+	if got := f.scanner().Environ(t.Context(), 8, []string{"PORT"}); len(got) != 0 {
 		t.Errorf("got %v of no process", got)
 	}
 }
@@ -262,10 +309,10 @@ func TestTheEnvironmentIsReadByName(t *testing.T) {
 func TestStorageThatMayNotBeReadIsUnknown(t *testing.T) {
 	f := newFakeProc(t)
 	f.write("7/io", "rchar: 5\nwchar: 6\nread_bytes: 1048576\nwrite_bytes: 4096\n")
-	if r, w, ok := NewScanner(f.root).Storage(t.Context(), 7); !ok || r != 1048576 || w != 4096 {
+	if r, w, ok := f.scanner().Storage(t.Context(), 7); !ok || r != 1048576 || w != 4096 {
 		t.Errorf("got %d, %d, %v", r, w, ok)
 	}
-	if r, w, ok := NewScanner(f.root).Storage(t.Context(), 8); ok {
+	if r, w, ok := f.scanner().Storage(t.Context(), 8); ok {
 		t.Errorf("got %d, %d of no process", r, w)
 	}
 }
@@ -289,7 +336,7 @@ func BenchmarkScan(b *testing.B) {
 	for pid := range 300 {
 		f.process(pid+1, 1, 100+pid, "python3", "/usr/bin/python3", "-m", "something", "--with", "some", "--arguments")
 	}
-	s := NewScanner(f.root)
+	s := f.scanner()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := s.Scan(b.Context()); err != nil {

@@ -14,7 +14,6 @@ func (s *Scanner) list(ctx context.Context) ([]Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	list := make([]Process, 0, len(pids))
 	for _, pid := range pids {
 		if err := ctx.Err(); err != nil {
@@ -25,7 +24,7 @@ func (s *Scanner) list(ctx context.Context) ([]Process, error) {
 		if err != nil {
 			continue // It ended, or it is hidden from us.
 		}
-		p := Process{ID: ID{PID: int(pid), Start: uint64(started)}, Age: max(0, now.Sub(time.UnixMilli(started)))}
+		p := Process{ID: ID{PID: int(pid), Start: uint64(started)}, Age: ageOf(time.Since(time.UnixMilli(started)))}
 		if parent, err := ps.PpidWithContext(ctx); err == nil {
 			p.Parent = int(parent)
 		}
@@ -42,6 +41,9 @@ func (s *Scanner) list(ctx context.Context) ([]Process, error) {
 	}
 	return list, nil
 }
+
+// sinceBoot is not needed here: starts are told by the time of day.
+func sinceBoot() time.Duration { return 0 }
 
 func (s *Scanner) describe(ctx context.Context, pid int) (args []string, cgroup string) {
 	args, err := (&process.Process{Pid: int32(pid)}).CmdlineSliceWithContext(ctx)
