@@ -69,9 +69,10 @@ const (
 	// youngFor is how long the command line of a new process is read at each scan: a shell becomes a server by exec,
 	// and rbee moves a worker into its control group only after it was started.
 	youngFor = 10 * time.Second
-	// rereadAfter is when the command line of an older process is read again, for those that exec late. The pid is
-	// added in milliseconds so that not all are read in the same scan.
-	rereadAfter = time.Minute
+	// rereadAfter is when the command line of an older process is read again, for those that exec late. Up to
+	// rereadSpread is added, by pid, so that not all are read in the same scan.
+	rereadAfter  = time.Minute
+	rereadSpread = time.Minute
 )
 
 // ErrNoProcesses says that the list of processes was empty, which cannot be: the scanner itself is one.
@@ -101,6 +102,10 @@ func NewScanner(root string) *Scanner {
 	return &Scanner{root: root, known: map[ID]described{}, sinceBoot: sinceBoot}
 }
 
+func rereadTime(pid int) time.Duration {
+	return rereadAfter + time.Duration(pid)*time.Millisecond%rereadSpread
+}
+
 // Scan lists all processes. A process that ends meanwhile is left out; an error means that there is no list at all.
 func (s *Scanner) Scan(ctx context.Context) (*Snapshot, error) {
 	at := time.Now()
@@ -115,7 +120,7 @@ func (s *Scanner) Scan(ctx context.Context) (*Snapshot, error) {
 	for i := range list {
 		p := &list[i]
 		d, ok := s.known[p.ID]
-		if !ok || d.name != p.Name || p.Age < youngFor || at.Sub(d.readAt) > rereadAfter+time.Duration(p.PID)*time.Millisecond {
+		if !ok || d.name != p.Name || p.Age < youngFor || at.Sub(d.readAt) > rereadTime(p.PID) {
 			d = described{name: p.Name, readAt: at}
 			d.args, d.cgroup = s.describe(ctx, p.PID)
 		}

@@ -159,6 +159,33 @@ func TestCommandLinesAreReadAgainWhenTheyMayHaveChanged(t *testing.T) {
 	}
 }
 
+// Pids go up to four million.
+func TestCommandLinesOfOldProcessesAreReadAgainWithinTwoMinutes(t *testing.T) {
+	for _, pid := range []int{1, 7, 59_999, 60_000, 4_000_000, 4_194_303} {
+		for ago, want := range map[time.Duration]string{59 * time.Second: "sh", 2 * time.Minute: "other"} {
+			f := newFakeProc(t)
+			f.process(pid, 1, 100, "sh", "sh")
+			s := f.scanner()
+			first, err := s.Scan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := first.Processes[0].ID
+			d := s.known[id]
+			d.readAt = first.At.Add(-ago)
+			s.known[id] = d
+			f.write(fmt.Sprintf("%d/cmdline", pid), "other")
+			second, err := s.Scan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := second.Processes[0].Args[0]; got != want {
+				t.Errorf("pid %d: got %q %v after it was read, want %q", pid, got, ago, want)
+			}
+		}
+	}
+}
+
 func TestARecycledPidIsAnotherProcess(t *testing.T) {
 	f := newFakeProc(t)
 	f.process(7, 1, 100, "sh", "sh")
