@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -225,6 +226,25 @@ func TestAnEngineThatLoadsHasNoModelUntilItServes(t *testing.T) {
 	got := to.await(t, func(in *client.HeartbeatInput) bool { return len(in.Workers) == 1 && in.Workers[0].Model == nil })
 	if w := got.Workers[0]; w.Endpoint != nil || w.RequestsRunning != nil || deref(w.Pid) != e.Process.Pid {
 		t.Errorf("got %+v", w)
+	}
+}
+
+func TestAServerAtOneAddressTellsItsFigures(t *testing.T) {
+	for _, address := range ownAddresses(t) {
+		t.Run(address, func(t *testing.T) {
+			engine := llamaServer()
+			engine.At = address
+			e := start(t, engine)
+			to := newServer(t)
+			runAgent(t, to, e)
+			got := to.await(t, func(in *client.HeartbeatInput) bool {
+				return len(in.Workers) == 1 && in.Workers[0].RequestsRunning != nil
+			})
+			want := "http://" + net.JoinHostPort(address, strconv.Itoa(e.port))
+			if w := got.Workers[0]; w.Endpoint == nil || *w.Endpoint != want {
+				t.Errorf("got endpoint %v, want %s", w.Endpoint, want)
+			}
+		})
 	}
 }
 

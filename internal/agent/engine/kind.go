@@ -2,7 +2,7 @@
 //
 // [Recognize] reads a command line; it judges by the program that runs, never by words somewhere in the line, so that
 // an editor that has llama-server.log open is not taken for a server. [Probe] asks a running server what it is doing.
-// Only loopback addresses are ever dialled.
+// Only addresses of this machine are ever dialled.
 package engine
 
 // Kind is a sort of model server. Its text is also the default service group of its workers.

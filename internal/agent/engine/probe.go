@@ -67,14 +67,14 @@ var (
 	errNotReady = errors.New("the engine is not ready")
 )
 
-// NewClient returns the HTTP client for probes: it dials loopback addresses only, follows no redirect and uses no proxy.
+// NewClient returns the HTTP client for probes: it dials addresses of this machine only, follows no redirect and uses no proxy.
 func NewClient() *http.Client {
 	dialer := &net.Dialer{Timeout: time.Second, KeepAlive: -1}
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
-					return nil, errors.New("engines are asked at loopback addresses only")
+				if to, err := netip.ParseAddrPort(address); err != nil || !ofThisMachine(to.Addr()) {
+					return nil, errors.New("engines are asked at addresses of this machine only, loopback ones or its own")
 				}
 				return dialer.DialContext(ctx, network, address)
 			},
@@ -86,7 +86,20 @@ func NewClient() *http.Client {
 	}
 }
 
-// NewProbe returns a probe of a server that listens at a loopback address.
+// ofThisMachine says whether an address leads to this machine and nowhere else. That a socket is bound to it does not say
+// so: Linux can be told to let processes bind addresses that another machine has now.
+func ofThisMachine(ip netip.Addr) bool {
+	if ip.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(ip.AsSlice())
+	})
+}
+
+// NewProbe returns a probe of a server that listens at an address of this machine.
 func NewProbe(client *http.Client, s Server, at netip.AddrPort) *Probe {
 	return &Probe{server: s, base: "http://" + at.String(), http: client, absent: map[string]time.Time{}, blobs: map[string]blob{}}
 }

@@ -377,7 +377,7 @@ func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-func TestOnlyLoopbackIsDialled(t *testing.T) {
+func TestOnlyThisMachineIsDialled(t *testing.T) {
 	for _, at := range []string{"192.0.2.1:80", "10.0.0.1:8000", "[2001:db8::1]:80", "0.0.0.0:80"} {
 		s, _ := Recognize([]string{"vllm", "serve", "X"})
 		_, err := NewProbe(NewClient(), s, netip.MustParseAddrPort(at)).Ask(t.Context())
