@@ -10,12 +10,17 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 let browser: Browser
 let waggle: Waggle
 let empty: Waggle
+let bare: Waggle
 let fleet: Fleet
 
 beforeAll(async () => {
   browser = await launch()
   waggle = await Waggle.start('--suspect-after', '2s', '--offline-after', '4s', '--forget-after', '10m')
   empty = await Waggle.start()
+  bare = await Waggle.start('--offline-after', '10m', '--forget-after', '20m')
+  await bare.query(
+    'mutation { heartbeat(input: { hive: { id: "a", hostname: "127.0.0.1", port: 0 } workers: [] }) { outcome } }',
+  )
   fleet = await new Fleet(waggle, 40, 8).start()
   fleet.silence(0)
 })
@@ -24,6 +29,7 @@ afterAll(async () => {
   await browser?.close()
   await waggle?.kill()
   await empty?.kill()
+  await bare?.kill()
 })
 
 /** What axe-core holds against the page: all rules, best practice too. */
@@ -89,6 +95,12 @@ const states: State[] = [
     ready: (page) => page.getByText('No hive has been heard yet').waitFor(),
   },
   {
+    name: 'no-worker',
+    query: '',
+    server: () => bare,
+    ready: (page) => page.getByText('No worker is reported').waitFor(),
+  },
+  {
     name: 'palette',
     query: '',
     ready: async (page) => {
@@ -150,7 +162,7 @@ const looks = [
 ] as const
 
 /** What is laid out otherwise on a phone. */
-const phoneStates = new Set(['fleet', 'hives', 'find', 'activity', 'worker', 'palette', 'empty'])
+const phoneStates = new Set(['fleet', 'hives', 'find', 'activity', 'worker', 'palette', 'empty', 'no-worker'])
 
 describe.each(looks)('nothing to hold against the page, $look', ({ look, options }) => {
   test.each(states.filter(({ name }) => look !== 'phone' || phoneStates.has(name)))(

@@ -73,6 +73,51 @@ describe('what the page says', () => {
     await tick({ hives: { total: 0, online: 0, suspect: 0, offline: 0, available: 0 } })
     expect(screen.getByRole('heading', { name: 'No hive has been heard yet' })).toBeTruthy()
     expect(screen.getByText(/--data-raw/).textContent).toContain('/graphql')
+    expect(screen.getByText('waggle serve --demo 250')).toBeTruthy()
+    expect(screen.getByText('go run . --demo 250')).toBeTruthy()
+  })
+
+  const noWorker = { workers: { total: 0, available: 0, idle: 0, busy: 0, unknown: 0 }, models: [] }
+
+  test('hives without a worker: what to do, unless a filter is set', async () => {
+    show()
+    await tick({ ...noWorker, hives: { total: 1, online: 1, suspect: 0, offline: 0, available: 1 } })
+    expect(screen.getByRole('heading', { name: 'No worker is reported' })).toBeTruthy()
+    expect(screen.getByText(/^1 hive known, but no model server on it\./)).toBeTruthy()
+    expect(screen.getByText(/llama-server, Ollama, vLLM/)).toBeTruthy()
+    expect(screen.getByText('go run . --demo 250')).toBeTruthy()
+    expect(screen.queryByText('No worker like that.')).toBeNull()
+    act(() => page.address.go({ state: 'idle' }))
+    await rows([])
+    expect(screen.queryByRole('heading', { name: 'No worker is reported' })).toBeNull()
+    expect(screen.getByText('No worker like that.')).toBeTruthy()
+    act(() => page.address.go({ state: '' }))
+    await tick()
+    await rows(['a/llm/1'])
+    expect(screen.getByTitle('a/llm/1')).toBeTruthy()
+  })
+
+  test('models: a name that none has is told from a fleet without models', async () => {
+    show('/?view=models')
+    await tick({ models: [] })
+    expect(screen.getByText('No worker reports a model.')).toBeTruthy()
+    fireEvent.change(screen.getByRole('searchbox', { name: 'Find models' }), { target: { value: 'x' } })
+    expect(screen.getByText('No model is called that.')).toBeTruthy()
+  })
+
+  test.each([
+    ['', noWorker, /^There is no worker in the fleet\./],
+    ['&model=m&minFree=1024', noWorker, /^There is no worker in the fleet\./],
+    ['', {}, 'No worker is idle and available now.'],
+    ['&minFree=1024', {}, 'No idle, available worker has that. Less memory?'],
+    ['&model=m', {}, 'No idle, available worker has that. Another model?'],
+    ['&model=m&minFree=1024', {}, 'No idle, available worker has that. Less memory, or another model?'],
+  ])('no candidate: what is true of it, asked for "%s" (%#)', async (asked, change, said) => {
+    show(`/?view=find${asked}`)
+    await tick(change)
+    act(() => socket.only('Candidates').next({ workers: { totalCount: 0, nodes: [] } }))
+    await pass(20)
+    expect(within(screen.getByRole('region', { name: 'Table of candidates' })).getByText(said)).toBeTruthy()
   })
 
   test('live: rows with shape, word and colour; the title counts what is offline', async () => {
@@ -151,7 +196,10 @@ describe('what the page says', () => {
     show()
     await tick()
     await pass(50)
-    expect(screen.getByText('Protected.')).toBeTruthy()
+    expect(screen.getByText('Protected.').parentElement?.textContent).toBe(
+      'Protected. Most hives fell silent at once; this may be the network. ' +
+        'No hive is forgotten until heartbeats return or an operator says that the silence is real.',
+    )
     expect(screen.getByRole('button', { name: 'The silence is real' })).toBeTruthy()
   })
 })

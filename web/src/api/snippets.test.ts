@@ -111,6 +111,27 @@ describe('copied text', () => {
     expect(isQuery(all.at(-1) as AnyOperation)).toBe(false)
   })
 
+  test('arguments that would make a long line stand on a line each', () => {
+    const candidates = operation(documents.CandidatesDocument, {
+      filter: { idle: true, available: true },
+      orderBy: { field: 'VRAM_FREE', direction: 'DESC' },
+      first: 20,
+      intervalMs: 1000,
+    })
+    expect(asGraphQL(candidates).split('\n').slice(0, 7)).toEqual([
+      'query Candidates {',
+      '  workers(',
+      '    filter: { idle: true, available: true }',
+      '    orderBy: { field: VRAM_FREE, direction: DESC }',
+      '    first: 20',
+      '  ) {',
+      '    totalCount',
+    ])
+    expect(asGraphQL(operation(documents.BestWorkerDocument, { model: 'm', minFreeVramMb: 5 }))).toContain(
+      '\n  bestWorker(model: "m", minFreeVramMb: 5) {\n',
+    )
+  })
+
   test('names are written as names, text as text', () => {
     expect(literal({ liveness: ['OFFLINE'], search: 'OFFLINE', idle: false, model: null })).toBe(
       '{ liveness: [OFFLINE], search: "OFFLINE", idle: false }',

@@ -21,6 +21,9 @@ export function literal(value: unknown, name = ''): string {
   return String(value)
 }
 
+/** Arguments that would make a longer line stand on a line each, as people write them. */
+const longestLine = 64
+
 /** Subscriptions whose query of the same name gives the same answer once. */
 const alsoQueries = /^subscription (\w+)([\s\S]*?)\{\s*(fleet|workers|hives|worker)\b(?!Map)/
 
@@ -37,7 +40,7 @@ export function asGraphQL({ document, variables }: AnyOperation, { live = false 
   // The header's variables go; what they stood for is written where they were used.
   text = text.replace(/^((?:query|mutation|subscription) \w+)\([^)]*\)/, '$1')
   if (once) text = text.replace(/^subscription/, 'query')
-  text = text.replace(/\(([^(){}]*\$[^(){}]*)\)/g, (_, list: string) => {
+  text = text.replace(/^( *)(\w+)\(([^(){}]*\$[^(){}]*)\)/gm, (_, indent: string, field: string, list: string) => {
     const written = [...list.matchAll(/(\w+): \$(\w+)/g)]
       .filter(([, argument]) => !(once && argument === 'intervalMs'))
       .map(
@@ -46,7 +49,9 @@ export function asGraphQL({ document, variables }: AnyOperation, { live = false 
       )
       .filter(([, value]) => value !== null && value !== undefined)
       .map(([argument, value]) => `${argument}: ${literal(value, argument)}`)
-    return written.length ? `(${written.join(', ')})` : ''
+    const line = `${indent}${field}${written.length ? `(${written.join(', ')})` : ''}`
+    if (line.length <= longestLine || written.length < 2) return line
+    return `${indent}${field}(\n${written.map((w) => `${indent}  ${w}\n`).join('')}${indent})`
   })
   return text.replace(/\}\n\s*fragment/g, '}\n\nfragment')
 }

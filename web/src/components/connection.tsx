@@ -88,8 +88,8 @@ export function Notices() {
       {server?.mode === 'PROTECTED' && (
         <section className="notice protected" aria-label="Protection">
           <p>
-            <strong>Protected.</strong> So much of the fleet fell silent at once that the registry doubts its own ears.
-            Nothing is forgotten until heartbeats return.
+            <strong>Protected.</strong> Most hives fell silent at once; this may be the network. No hive is forgotten
+            until heartbeats return or an operator says that the silence is real.
           </p>
           <button
             type="button"

@@ -1,5 +1,5 @@
 import { httpEndpoint } from '../api/client'
-import { count } from '../lib/format'
+import { count, counted } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { copy } from './copymenu'
 import { activeFilters, clear } from './filterbar'
@@ -33,15 +33,34 @@ function Command({ text, what }: { text: string; what: string }) {
   )
 }
 
-/** No hive yet: what to do about it. */
+/** No hive yet, or hives without a worker: what to do about it. */
 export function EmptyFleet() {
+  const page = usePage()
+  const hives = useValue(page.summary.live.state).value?.fleet.hives.total ?? 0
   return (
     <section className="empty-fleet">
       <svg className="empty-art" viewBox="0 0 120 60" aria-hidden="true" focusable="false">
         <path d="M20 8 37 18v20L20 48 3 38V18zM60 8 77 18v20L60 48 43 38V18zM100 8l17 10v20l-17 10-17-10V18z" />
       </svg>
-      <h2>No hive has been heard yet</h2>
-      <p>Waggle listens. The first heartbeat appears here at once; nothing needs to be reloaded.</p>
+      {hives === 0 ? (
+        <>
+          <h2>No hive has been heard yet</h2>
+          <p>Waggle listens. The first heartbeat appears here at once; nothing needs to be reloaded.</p>
+        </>
+      ) : (
+        <>
+          <h2>No worker is reported</h2>
+          <p>
+            {counted(hives, 'hive')} known, but no model server on {hives === 1 ? 'it' : 'any of them'}. The next one
+            appears here by itself; nothing needs to be reloaded.
+          </p>
+          <h3>Start a model server</h3>
+          <p>
+            llama-server, Ollama, vLLM, SGLang and TGI are found by themselves on a machine that reports. Unless started
+            with --no-agent, Waggle reports the machine it runs on.
+          </p>
+        </>
+      )}
       <h3>Send one by hand</h3>
       <Command text={heartbeatCommand()} what="the heartbeat" />
       <h3>Let a machine report itself</h3>
@@ -50,7 +69,10 @@ export function EmptyFleet() {
         what="the agent's command"
       />
       <h3>Or look at a made-up fleet</h3>
+      <p>In place of this server, with the program:</p>
       <Command text="waggle serve --demo 250" what="the demo's command" />
+      <p>Or with Go, in the folder of Waggle's source:</p>
+      <Command text="go run . --demo 250" what="the demo's command for Go" />
     </section>
   )
 }

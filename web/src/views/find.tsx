@@ -53,11 +53,20 @@ function useBest(model: string, minFreeVramMb: number | null) {
   return answer
 }
 
+/** Why there is no candidate, as far as the page knows. */
+function nobody(workers: number | undefined, model: boolean, memory: boolean): string {
+  if (workers === 0) return 'There is no worker in the fleet. An idle, available one is listed here at once.'
+  if (!model && !memory) return 'No worker is idle and available now.'
+  const ways = [...(memory ? ['less memory'] : []), ...(model ? ['another model'] : [])].join(', or ')
+  return `No idle, available worker has that. ${ways.charAt(0).toUpperCase()}${ways.slice(1)}?`
+}
+
 /** Where would a scheduler put this work, right now? */
 export function FindView() {
   const page = usePage()
   const place = useValue(page.address.place)
-  const models = useValue(page.summary.live.state).value?.fleet.models ?? []
+  const fleet = useValue(page.summary.live.state).value?.fleet
+  const models = fleet?.models ?? []
   const model = place.model[0] ?? ''
   const minFreeVramMb = place.minFree || null
   const [live] = useState(() => new Live<CandidatesSubscription>(page.connection))
@@ -209,7 +218,7 @@ export function FindView() {
             </tbody>
           </table>
           {found?.totalCount === 0 && (
-            <p className="nothing">No idle, available worker has that. Less memory, or another model?</p>
+            <p className="nothing">{nobody(fleet?.workers.total, model !== '', minFreeVramMb !== null)}</p>
           )}
         </div>
       </section>

@@ -12,13 +12,14 @@ import { useMedia, useNarrow } from '../components/usemedia'
 import { counted } from '../lib/format'
 import { rampCss } from '../lib/palette'
 import { usePage, useValue } from '../page'
-import { allColumns, mapMetric, staticFilter, usualColumns, workerFilter, workerOrder } from '../store/url'
+import { allColumns, isFiltered, mapMetric, staticFilter, usualColumns, workerFilter, workerOrder } from '../store/url'
 import { narrowWorker, workerColumns } from './columns'
 
 export function FleetView() {
   const page = usePage()
+  const place = useValue(page.address.place)
   const fleet = useValue(page.summary.live.state).value?.fleet
-  if (fleet && fleet.hives.total === 0) return <EmptyFleet />
+  if (fleet && (fleet.hives.total === 0 || (fleet.workers.total === 0 && !isFiltered(place)))) return <EmptyFleet />
   return (
     <>
       <SummaryStrip />

@@ -111,7 +111,9 @@ export function ModelsView() {
               })}
             </tbody>
           </table>
-          {fleet && models.length === 0 && <p className="nothing">No model is called that.</p>}
+          {fleet && models.length === 0 && (
+            <p className="nothing">{wanted ? 'No model is called that.' : 'No worker reports a model.'}</p>
+          )}
           {shown.length < models.length && (
             <button type="button" className="button more" onClick={() => setAll(true)}>
               Show all {count(models.length)}
