@@ -147,7 +147,7 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	reg := registry.New(limits)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
-		return fmt.Errorf("%w; is another waggle running? --listen chooses where to listen", err)
+		return fmt.Errorf("--listen %s: %w", s.Listen, err)
 	}
 
 	page, err := web.Handler()

@@ -84,7 +84,7 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	if old != nil {
 		reg.fetch(st)
 	}
-	hive := newHive(hb) // makes use of the time until what fetch asked for is there
+	hive := newHive(hb)
 	if old != nil && now.Before(old.LastSeenAt) {
 		now = old.LastSeenAt // two heartbeats overtook each other on their way here
 	}

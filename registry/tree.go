@@ -6,7 +6,7 @@ import (
 )
 
 // maxFill bounds the entries of a tree node. A change copies one node per level, so small nodes make
-// writes cheap; 12 was the best of 8, 12, 16 and 32 in BenchmarkApply and BenchmarkApplyLookedAt.
+// writes cheap; 12 was the best of 8, 12 and 16 in BenchmarkApply and BenchmarkApplyLookedAt.
 const maxFill = 12
 
 // A summed value knows what it adds to the sum of the tree that holds it.

@@ -50,16 +50,19 @@ type Window struct {
 	Offset int `default:"0" help:"How many to leave out before them."`
 }
 
-// maxFirst is what the API allows.
-const maxFirst = 1000
-
 // Validate is called by kong, before anything is done.
 func (w *Window) Validate() error {
-	switch {
-	case w.First < 1 || w.First > maxFirst:
-		return fmt.Errorf("--first: %d must be 1 to %d", w.First, maxFirst)
-	case w.Offset < 0:
+	if w.Offset < 0 {
 		return fmt.Errorf("--offset: %d must be 0 or more", w.Offset)
+	}
+	return checkFirst(w.First)
+}
+
+// checkFirst refuses what the API does not allow, and 0, which shows nothing.
+func checkFirst(first int) error {
+	const most = 1000
+	if first < 1 || first > most {
+		return fmt.Errorf("--first: %d must be 1 to %d", first, most)
 	}
 	return nil
 }

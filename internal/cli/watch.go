@@ -29,12 +29,10 @@ func (c *Watch) Validate() error {
 	switch {
 	case c.Count < 0:
 		return fmt.Errorf("--count: %d must be 0 or more", c.Count)
-	case c.First < 1 || c.First > maxFirst:
-		return fmt.Errorf("--first: %d must be 1 to %d", c.First, maxFirst)
 	case c.What != "workers" && !c.isEmpty():
 		return fmt.Errorf("watch %s: what chooses workers, such as --model and --idle, is for watch workers", c.What)
 	}
-	return nil
+	return checkFirst(c.First)
 }
 
 // Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time.
