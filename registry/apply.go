@@ -42,7 +42,7 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 	if st == nil {
 		st = &hiveState{incarnation: hb.Incarnation, sequence: hb.Sequence, position: -1}
 	} else {
-		outcome = st.admit(hb)
+		outcome = st.admit(hb, textsKnown)
 	}
 	switch outcome {
 	case Accepted:

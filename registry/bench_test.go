@@ -44,8 +44,9 @@ func benchFleet(b *testing.B, hives int) *TelemetryRegistry {
 // ten it begins or ends to work; its other figures are new each time.
 func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
 	hb := &Heartbeat{
-		Hive:    HiveReport{ID: fmt.Sprintf("gpu-%05d", hive), Hostname: "10.0.0.1", Port: 7835, Version: "0.1.0"},
-		Workers: make([]WorkerReport, workersPerHive),
+		Hive:        HiveReport{ID: fmt.Sprintf("gpu-%05d", hive), Hostname: "10.0.0.1", Port: 7835, Version: "0.1.0"},
+		Workers:     make([]WorkerReport, workersPerHive),
+		Incarnation: fmt.Sprintf("2h6f7q5d%05d", hive), Sequence: Int(benchSequence.Add(1)),
 	}
 	for i := range hb.Workers {
 		busy := 0.0
@@ -63,6 +64,9 @@ func benchHeartbeat(r *rand.Rand, hive int) *Heartbeat {
 	}
 	return hb
 }
+
+// benchSequence counts the heartbeats of all hives, so that those of each go up.
+var benchSequence atomic.Int32
 
 // benchUpheaval is a beat in which everything changed that one can search for.
 func benchUpheaval(r *rand.Rand, hive int) *Heartbeat {

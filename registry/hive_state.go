@@ -40,9 +40,11 @@ type rivals struct {
 // A new incarnation takes over at once: an agent was restarted. One that was replaced and is heard again is a second
 // agent with the same id; it is refused as long as the owner is not OFFLINE, so that the owner does not alternate. A sender without
 // incarnation is held to the same rule against an owner that has one.
-func (st *hiveState) admit(hb *Heartbeat) Outcome {
-	if hb.Incarnation == st.incarnation {
-		if st.incarnation != "" && hb.Sequence.Known() && st.sequence.Known() {
+//
+// TextsKnown tells that the heartbeat has the digest of the one that was accepted last, and so its incarnation.
+func (st *hiveState) admit(hb *Heartbeat, textsKnown bool) Outcome {
+	if textsKnown || hb.Incarnation == st.incarnation {
+		if hb.Incarnation != "" && hb.Sequence.Known() && st.sequence.Known() {
 			switch {
 			case hb.Sequence.Value() == st.sequence.Value():
 				return Duplicate

@@ -46,7 +46,7 @@ type checker struct {
 func check(hb *Heartbeat, maxWorkers int, textsKnown bool) (order []int32, warnings []string, err *InvalidError) {
 	c := &checker{}
 	c.hive(&hb.Hive, textsKnown)
-	if len(hb.Incarnation) > MaxNameLength || !printable(hb.Incarnation) {
+	if !textsKnown && (len(hb.Incarnation) > MaxNameLength || !printable(hb.Incarnation)) {
 		c.refuse("incarnation", "%s must be at most %d printable characters", quote(hb.Incarnation), MaxNameLength)
 	}
 	if hb.Sequence.Known() && hb.Sequence.Value() < 0 {

@@ -55,7 +55,7 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 	return profiles
 }
 
-// digest stands for the texts of a heartbeat that stay: heartbeats with equal digests come from one hive, of one version on one host, and make
+// digest stands for the texts of a heartbeat that stay: heartbeats with equal digests come from one agent of one hive, of one version on one host, and make
 // equal profiles of its workers, so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so
 // two that differ meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for
 // every heartbeat, and in a large fleet Apply is mostly such waiting.
@@ -65,6 +65,7 @@ func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {
 	b := appendText(room[:0], hb.Hive.ID)
 	b = appendText(b, hb.Hive.Hostname)
 	b = appendText(b, hb.Hive.Version)
+	b = appendText(b, hb.Incarnation)
 	for i := range hb.Workers {
 		r := &hb.Workers[i]
 		b = appendText(b, r.Group)
