@@ -102,9 +102,6 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	if profiles != nil {
 		hive.HiveProfile = newHiveProfile(old, &hb.Hive, now)
 	}
-	if hive.Devices == nil {
-		hive.Devices = []Device{}
-	}
 	hive.decideAvailable()
 	hive.work(old, profiles, hb.Workers, st.order)
 	change := settle(old, hive, reg.nextRevision(), now)

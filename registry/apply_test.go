@@ -277,7 +277,7 @@ func checkSound(t *testing.T, snap *Snapshot) {
 	}
 	workers, idle, free := 0, 0, 0
 	for h := range snap.AllHives() {
-		if !isName(h.ID, MaxIDLength) || h.Hostname == "" || !printable(h.Hostname+h.Version+string(h.Health.Reason)) || h.Devices == nil {
+		if !isName(h.ID, MaxIDLength) || h.Hostname == "" || !printable(h.Hostname+h.Version+string(h.Health.Reason)) {
 			t.Errorf("hive %+v", h)
 		}
 		for i := range h.Devices {
