@@ -254,7 +254,7 @@ func newAPI(reg *registry.TelemetryRegistry, policy *httpserver.Policy, log *slo
 	return &api{
 		exec:    exec,
 		sockets: graphqlws.New(exec, graphqlws.Config{CheckOrigin: policy.AllowsOrigin, Logger: log}),
-		posts:   graphqlhttp.New(exec, graphqlhttp.Config{}),
+		posts:   graphqlhttp.New(exec, graphqlhttp.Config{Browsers: "playground/"}),
 	}
 }
 

@@ -135,6 +135,7 @@ func TestRequestsThatAreNoneOfOurs(t *testing.T) {
 		{"a page of another origin", "POST", "/graphql", map[string]string{"Origin": "https://evil.example", "Content-Type": "application/json"}, `{"query":"{ server { version } }"}`, http.StatusForbidden},
 		{"a page of an allowed origin", "POST", "/graphql", map[string]string{"Origin": "https://dashboard.example", "Content-Type": "application/json"}, `{"query":"{ server { version } }"}`, http.StatusOK},
 		{"a query by GET", "GET", "/graphql?query={server{version}}", nil, "", http.StatusMethodNotAllowed},
+		{"the API opened in a browser, which is sent to the playground", "GET", "/graphql", map[string]string{"Accept": "text/html"}, "", http.StatusOK},
 		{"a form", "POST", "/graphql", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, "query={server{version}}", http.StatusUnsupportedMediaType},
 		{"a body of more than 1 MiB", "POST", "/graphql", map[string]string{"Content-Type": "application/json"}, `{"query":"` + strings.Repeat(" ", 1<<20) + `{ server { version } }"}`, http.StatusRequestEntityTooLarge},
 		{"alive", "GET", "/healthz", nil, "", http.StatusOK},

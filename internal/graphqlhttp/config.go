@@ -15,6 +15,10 @@ type Config struct {
 	// without asking first, though no page of another origin can read the answer. Zero value means POST only.
 	AllowGet bool
 
+	// Browsers is where somebody is sent, relative to the handler's own path, who opens that in a browser. Zero value means nowhere: the
+	// answer is that requests are sent by POST.
+	Browsers string
+
 	// MaxStreams bounds the event streams; more are refused with status 503. Zero value means 1,000.
 	MaxStreams int
 	// PingInterval is how often a comment is sent on a stream that is silent. Zero value means 15 s.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -40,6 +41,11 @@ func (h *Handler) Drain() { h.drain.Do(func() { close(h.drained) }) }
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.stats.requests.Add(1)
+	if h.cfg.Browsers != "" && isVisit(r) {
+		w.Header().Set("Location", h.cfg.Browsers)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	mediaType := chooseType(r.Header["Accept"])
 	if mediaType == "" {
 		h.refuse(w, http.StatusNotAcceptable, "accept "+typeResponse+", "+typeJSON+" or "+typeEvents)
@@ -61,6 +67,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.answer(w, r, params, mediaType)
 	h.bodies.Put(body) // What was made of the request has copies of what it keeps.
+}
+
+// isVisit tells whether a request is that of somebody who opened the address in a browser, and not a query.
+func isVisit(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.RawQuery == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // maxPrealloc is for how many bytes of a body room is made because the client says that they will come.

@@ -76,6 +76,29 @@ func (s *server) do(t *testing.T, method, body string, header ...string) reply {
 	return reply{status: resp.StatusCode, header: resp.Header, body: string(b)}
 }
 
+func TestWhoOpensTheAddressInABrowserIsSentWhereConfigured(t *testing.T) {
+	t.Parallel()
+	const browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	for _, tt := range []struct {
+		method, path, accept string
+		want                 int
+	}{
+		{"GET", "/graphql", browser, http.StatusSeeOther},
+		{"HEAD", "/graphql", browser, http.StatusSeeOther},
+		{"GET", "/graphql", "*/*", http.StatusMethodNotAllowed},
+		{"GET", "/graphql?query={echo}", browser, http.StatusMethodNotAllowed},
+		{"PUT", "/graphql", browser, http.StatusMethodNotAllowed},
+	} {
+		h := graphqlhttp.New(nil, graphqlhttp.Config{Browsers: "playground/"}) // none of these is executed
+		req, rec := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, nil), httptest.NewRecorder()
+		req.Header.Set("Accept", tt.accept)
+		h.ServeHTTP(rec, req)
+		if rec.Code != tt.want || (rec.Header().Get("Location") == "playground/") != (tt.want == http.StatusSeeOther) {
+			t.Errorf("%s %s accept %s: %d %v, want %d", tt.method, tt.path, tt.accept, rec.Code, rec.Header(), tt.want)
+		}
+	}
+}
+
 func TestPost(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, graphqlhttp.Config{MaxBodyBytes: 300})
