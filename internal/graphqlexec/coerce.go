@@ -153,7 +153,7 @@ func coerceValue(schema *ast.Schema, typ *ast.Type, v any) (any, *invalid) {
 		if name, ok := v.(string); ok && def.EnumValues.ForName(name) != nil {
 			return v, nil
 		}
-		return nil, expected("a value of enum " + def.Name)
+		return nil, expected("a value of enum " + def.Name + ": " + enumValues(def))
 	case ast.InputObject:
 		return coerceInput(schema, def, v)
 	default:

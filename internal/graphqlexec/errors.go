@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // The extensions.code values that this package gives. A schema's own errors have what Config.Code says.
@@ -127,4 +130,29 @@ func coded(code string, errs gqlerror.List) gqlerror.List {
 		err.Extensions = map[string]any{"code": code}
 	}
 	return errs
+}
+
+// enumInError finds the enum that gqlparser says a value is not of.
+var enumInError = regexp.MustCompile(`(?:in|Enum) "\[*(\w+)[\]!]*"`)
+
+// sayEnumValues adds to errors about values of enums what is allowed, which gqlparser leaves out.
+func (e *Executor) sayEnumValues(errs gqlerror.List) {
+	for _, err := range errs {
+		if err.Rule != rules.ValuesOfCorrectTypeRule.Name {
+			continue
+		}
+		if found := enumInError.FindStringSubmatch(err.Message); found != nil {
+			if def := e.schema.Schema().Types[found[1]]; def != nil && def.Kind == ast.Enum {
+				err.Message += " Allowed are " + enumValues(def) + "."
+			}
+		}
+	}
+}
+
+func enumValues(def *ast.Definition) string {
+	names := make([]string, len(def.EnumValues))
+	for i, v := range def.EnumValues {
+		names[i] = v.Name
+	}
+	return strings.Join(names, ", ")
 }

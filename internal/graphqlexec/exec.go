@@ -116,6 +116,9 @@ func (e *Executor) document(text string, suggest bool) (*ast.QueryDocument, gqle
 		return nil, gqlerror.List{NewError(CodeBadUserInput, "the document has no operation")}
 	}
 	if errs := validator.ValidateWithRules(e.schema.Schema(), doc, validationRules(suggest)); len(errs) > 0 {
+		if suggest {
+			e.sayEnumValues(errs)
+		}
 		return nil, coded(CodeBadUserInput, e.capErrors(errs))
 	}
 	m := measure{cfg: e.cfg, doc: doc}
@@ -140,14 +143,13 @@ func (e *Executor) parseError(err error) *gqlerror.Error {
 func validationRules(suggest bool) *rules.Rules {
 	r := rules.NewDefaultRules()
 	if suggest {
-		r.RemoveRule(rules.FieldsOnCorrectTypeRuleWithoutSuggestions.Name)
-		r.RemoveRule(rules.ScalarLeafsRuleWithoutSuggestions.Name)
 		return r
 	}
-	r.RemoveRule(rules.FieldsOnCorrectTypeRule.Name)
-	r.RemoveRule(rules.ScalarLeafsRule.Name)
-	r.AddRule(rules.FieldsOnCorrectTypeRuleWithoutSuggestions.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
-	r.AddRule(rules.ScalarLeafsRuleWithoutSuggestions.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	return r
 }
 

@@ -89,7 +89,7 @@ func TestVariablesAreCoercedAsTheSpecificationSays(t *testing.T) {
 	f(`{"n":2147483648}`, `variable $i.n: expected an integer of 32 bits`)
 	f(`{"n":1.5}`, `variable $i.n: expected an integer of 32 bits`)
 	f(`{"ns":[1,null]}`, `variable $i.ns[1]: expected Int!, not null`)
-	f(`{"color":"green"}`, `variable $i.color: expected a value of enum Color`)
+	f(`{"color":"green"}`, `variable $i.color: expected a value of enum Color: RED, GREEN`)
 	f(`{"color":null}`, `variable $i.color: expected Color!, not null`)
 	f(`{"nested":{"nested":{"b":1}}}`, `variable $i.nested.nested.b: expected a value of type Boolean`)
 	f(`{"x":1}`, `variable $i: expected only fields of TypedInput`)
@@ -98,6 +98,19 @@ func TestVariablesAreCoercedAsTheSpecificationSays(t *testing.T) {
 	f(`{"id":1.5}`, `variable $i.id: expected a value of type ID`)
 	if got := execute(t, e, `query($n:[Int!]!){sum(numbers:$n)}`, `{}`); !strings.Contains(got, `variable $n: expected [Int!]!, it is missing`) {
 		t.Errorf("a missing variable: %s", got)
+	}
+}
+
+func TestErrorsAboutEnumsSayWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	e := newExecutor(&exectest.Resolver{}, graphqlexec.Config{Introspection: func(context.Context) bool { return true }})
+	for _, query := range []string{`{typed(input:{color:BLUE})}`, `{typed(input:{color:GREE})}`, `{typed(input:{color:"RED"})}`, `{typed(input:{color:1})}`} {
+		if got := execute(t, e, query, `null`); !strings.Contains(got, "Allowed are RED, GREEN.") {
+			t.Errorf("%s: %s", query, got)
+		}
+	}
+	if got := execute(t, e, `{echo(text:1)}`, `null`); strings.Contains(got, "Allowed are") {
+		t.Errorf("a text: %s", got)
 	}
 }
 
@@ -217,8 +230,12 @@ func TestIntrospectionIsForThoseWhoMay(t *testing.T) {
 			t.Errorf("%s: %s", query, got)
 		}
 	}
-	if got := execute(t, e, `{ech}`, `null`); strings.Contains(got, "echo") {
-		t.Errorf("a name of the schema was suggested: %s", got)
+	for _, query := range []string{
+		`{ech}`, `{typed{x}}`, `{echo(tex:"a")}`, `query($i:TypedInpu){typed(input:$i)}`, `{typed(input:{color:GREE})}`, `{typed(input:{colo:RED})}`,
+	} {
+		if got := execute(t, e, query, `null`); strings.Contains(got, "Did you mean") || strings.Contains(got, "Allowed are") {
+			t.Errorf("%s: a name of the schema was suggested: %s", query, got)
+		}
 	}
 	if got := execute(t, e, `{__typename}`, `null`); got != `{"data":{"__typename":"Query"}}` {
 		t.Errorf("__typename: %s", got)
