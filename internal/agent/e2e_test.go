@@ -359,3 +359,27 @@ func TestEveryEngineIsFoundAndUnderstood(t *testing.T) {
 		})
 	}
 }
+
+func TestTheServersBehindSGLangsRouterAreWorkers(t *testing.T) {
+	behind := func(running, waiting int) fake {
+		return fake{Args: []string{"sglang::server"}, Routes: map[string]string{
+			"/v1/loads":  fmt.Sprintf(`{"loads":[{"num_running_reqs":%d,"num_waiting_reqs":%d}]}`, running, waiting),
+			"/v1/models": `{"data":[{"id":"Qwen/Qwen3-8B"}]}`,
+		}, Children: []fake{{Args: []string{"sglang::scheduler"}}}}
+	}
+	e := start(t, fake{Args: []string{"sglang::router"}, Children: []fake{behind(1, 2), behind(3, 4)}})
+	to := newServer(t)
+	runAgent(t, to, e)
+	got := to.await(t, func(in *client.HeartbeatInput) bool {
+		return len(in.Workers) == 2 && in.Workers[0].RequestsRunning != nil && in.Workers[1].RequestsRunning != nil
+	})
+	var want []string
+	for i, pid := range []int{e.pids[1], e.pids[3]} {
+		port := e.ports[[]int{1, 3}[i]]
+		want = append(want, fmt.Sprintf("sglang/%d pid %d model Qwen/Qwen3-8B at http://127.0.0.1:%d", port, pid, port))
+	}
+	list := summary(got.Workers)
+	if diff := cmp.Diff(want, list, cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -55,8 +55,9 @@ type fake struct {
 // engineProcess is a fake that runs.
 type engineProcess struct {
 	*exec.Cmd
-	port int
-	pids []int // its own and those of its children
+	port  int
+	pids  []int // its own and those of its children
+	ports []int // in the same order, of the deaf ones, too
 }
 
 // start plays a model server until the test ends.
@@ -78,7 +79,7 @@ func start(t *testing.T, f fake) *engineProcess {
 	for _, file := range cmd.ExtraFiles {
 		_ = file.Close()
 	}
-	e := &engineProcess{Cmd: cmd, port: port}
+	e := &engineProcess{Cmd: cmd, port: port, ports: portsOf(f)}
 	t.Cleanup(func() {
 		_ = stdin.Close()
 		_ = cmd.Process.Kill()
@@ -136,6 +137,14 @@ func prepare(t *testing.T, f *fake) (*exec.Cmd, int) {
 	return cmd, f.port
 }
 
+func portsOf(f fake) []int {
+	ports := []int{f.port}
+	for _, child := range f.Children {
+		ports = append(ports, portsOf(child)...)
+	}
+	return ports
+}
+
 func command(fatal func(...any), f fake) *exec.Cmd {
 	self, err := os.Executable()
 	if err != nil {
@@ -166,14 +175,19 @@ func playEngine(script string) {
 		_ = file.Close()
 		own, next = l, next+1
 	}
+	var inherited []*os.File // Those of its children, as files that a child gets only if it is given them.
+	for range listeners(f) - next + 3 {
+		file, err := claim(next)
+		if err != nil {
+			fatal(err)
+		}
+		inherited, next = append(inherited, file), next+1
+	}
 	pids := []string{strconv.Itoa(os.Getpid())}
 	for _, child := range f.Children {
 		cmd := command(fatal, child)
 		cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
-		for range listeners(child) {
-			cmd.ExtraFiles = append(cmd.ExtraFiles, os.NewFile(uintptr(next), "listener"))
-			next++
-		}
+		cmd.ExtraFiles, inherited = inherited[:listeners(child)], inherited[listeners(child):]
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			fatal(err)
@@ -207,6 +221,18 @@ func playEngine(script string) {
 	fmt.Println(strings.Join(pids, " ")) //nolint:forbidigo // this is how it says that it is up
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = ballast[:0]
+}
+
+// claim takes an inherited listener out of those that every child of this process inherits.
+func claim(fd int) (*os.File, error) {
+	file := os.NewFile(uintptr(fd), "listener")
+	l, err := net.FileListener(file)
+	_ = file.Close()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.(*net.TCPListener).File()
 }
 
 func listeners(f fake) int {

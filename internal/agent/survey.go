@@ -277,7 +277,7 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 			break
 		}
 	}
-	if wanted == 0 && usual != 0 && !listensAt(listening, usual) && opensOtherPorts(w.server) {
+	if wanted == 0 && !listensAt(listening, usual) && opensOtherPorts(w.server) {
 		if old := s.places[w.ID]; old.answered {
 			here.port, here.answered = old.port, true
 		} else if port := answering(ctx, w.server, own); port != 0 {

@@ -91,6 +91,16 @@ func TestProcessesMakeWorkers(t *testing.T) {
 			10 1 - text-generation-launcher --model-id X
 			11 10 - /opt/conda/bin/python3 /opt/conda/bin/text-generation-server serve X
 			12 10 - text-generation-router --port 80 --tokenizer-name X`, "tgi X [10 11 12]\n"},
+		{"SGLang's router is none, the servers that it starts are", `
+			10 1 - sglang::router
+			11 10 - sglang::server
+			12 11 - sglang::scheduler
+			13 10 - sglang::server
+			14 13 - sglang::scheduler
+			15 10 - python -c from_multiprocessing.resource_tracker`, "sglang  [11 12]\nsglang  [13 14]\n"},
+		{"a server of SGLang that only calls itself so is still one", `
+			10 1 - python3 -m sglang.launch_server --model-path X
+			11 10 - sglang::server`, "sglang X [10 11]\n"},
 		{"an engine core whose server died serves nobody", "11 1 - VLLM::EngineCore", ""},
 		{"Ollama's runners stand below it", `
 			10 1 - ollama serve

@@ -13,7 +13,7 @@ const (
 	Llama  Kind = "llama"  // llama.cpp's llama-server, and llama-cpp-python's server.
 	Ollama Kind = "ollama" // ollama serve, and its runners.
 	VLLM   Kind = "vllm"   // vllm serve, and its module started by hand.
-	SGLang Kind = "sglang" // sglang.launch_server.
+	SGLang Kind = "sglang" // sglang.launch_server, and the servers behind sglang_router.launch_server.
 	TGI    Kind = "tgi"    // text-generation-launcher and -router.
 	RBee   Kind = "llm"    // rbee's workers, which are in rbee's group llm.
 )

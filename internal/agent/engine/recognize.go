@@ -47,6 +47,12 @@ func Recognize(args []string) (Server, bool) {
 		return Server{Kind: VLLM, Part: true, dialect: dialectOf(VLLM)}, true
 	case module == "sglang.launch_server", program == "sglang" && first == "serve":
 		return parse(SGLang, rest), true
+	case program == "sglang::router": // What sglang_router calls itself once it runs; it has no model of its own.
+		return Server{}, false
+	case program == "sglang::server": // One of those that sglang_router.launch_server starts: each has a port that nobody told of.
+		s := parse(SGLang, nil)
+		s.dialect.port = 0
+		return s, true
 	case strings.HasPrefix(program, "sglang::"):
 		return Server{Kind: SGLang, Part: true, dialect: dialectOf(SGLang)}, true
 	case program == "text-generation-launcher", program == "text-generation-router":

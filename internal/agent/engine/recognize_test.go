@@ -84,6 +84,7 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"python3 -m sglang.launch_server --model-path X --port 30001", Server{Kind: SGLang, Model: "X", Port: 30001}},
 		{"sglang serve --model-path X --served-model-name Y --host 0.0.0.0", Server{Kind: SGLang, Model: "Y", Host: "0.0.0.0"}},
 		{"sglang::scheduler_TP0", Server{Kind: SGLang, Part: true}},
+		{"sglang::server", Server{Kind: SGLang}},
 		// TGI
 		{"text-generation-launcher --model-id X --port 80 --hostname ::", Server{Kind: TGI, Model: "X", Port: 80, Host: "::"}},
 		{"text-generation-router --tokenizer-name X -p 3001", Server{Kind: TGI, Model: "X", Port: 3001}},
@@ -109,7 +110,8 @@ func TestCommandLinesOfOthers(t *testing.T) {
 		"", "bash -c llama-server", "vim llama-server.log", "grep llama-server", "sudo llama-server -m x", "ssh host llama-server",
 		"docker run vllm/vllm-openai --model X", "tail -f /var/log/vllm/serve", "ollama", "ollama run llama3", "ollama ps", "vllm",
 		"vllm bench serve", "vllm chat", "python", "python -m", "python -c import_vllm", "python -m vllm.benchmarks.serve",
-		"python -m sglang.bench_serving", "python -m sglang_router.launch_router", "python serve.py --model X", "python -",
+		"python -m sglang.bench_serving", "python -m sglang_router.launch_router --worker-urls http://a:1",
+		"python -m sglang_router.launch_server --model-path X --dp-size 2", "sglang-router launch", "/v/bin/python /v/bin/sglang-router launch", "smg launch", "sglang::router", "python serve.py --model X", "python -",
 		"sglang", "llama", "llama-cli -m x.gguf", "text-generation-benchmark", "rbee-hive", "worker-rbee", "text-generation-server download-weights X",
 	} {
 		t.Run(line, func(t *testing.T) {
