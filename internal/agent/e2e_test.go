@@ -314,32 +314,37 @@ func TestOtherMachinesAreNotSentToALoopbackAddress(t *testing.T) {
 func TestEveryEngineIsFoundAndUnderstood(t *testing.T) {
 	for _, c := range []struct {
 		group, model    string
+		prefix          string
 		running, queued *int
 		fake            fake
 	}{
-		{"sglang", "Qwen/Qwen3-8B", new(4), new(2), fake{
+		{"sglang", "Qwen/Qwen3-8B", "", new(4), new(2), fake{
 			Args:   []string{"python3", "-m", "sglang.launch_server", "--model-path", "Qwen/Qwen3-8B", "--port", "PORT"},
 			Routes: map[string]string{"/get_load": `[{"dp_rank":0,"num_reqs":6,"num_waiting_reqs":2,"num_tokens":9}]`},
 			Children: []fake{{Args: []string{"sglang::scheduler_TP0"}, Deaf: true},
 				{Args: []string{"sglang::detokenizer"}, Deaf: true}},
 		}},
-		{"tgi", "bigscience/bloom", new(3), new(8), fake{
+		{"tgi", "bigscience/bloom", "", new(3), new(8), fake{
 			Args: []string{"text-generation-launcher", "--port", "PORT"}, Env: []string{"MODEL_ID=bigscience/bloom"},
 			Routes: map[string]string{"/metrics": "tgi_batch_current_size 3\ntgi_queue_size 8\n"},
 			Children: []fake{{Args: []string{"/opt/conda/bin/python3", "/opt/conda/bin/text-generation-server", "serve", "bigscience/bloom"},
 				Deaf: true}},
 		}},
-		{"vllm", "llama", new(1), new(0), fake{
+		{"vllm", "llama", "", new(1), new(0), fake{
 			Args: []string{"/venv/bin/python", "/venv/bin/vllm", "serve", "/models/llama-3", "--served-model-name=llama", "--port", "PORT"},
 			Routes: map[string]string{"/metrics": `vllm:num_requests_running{engine="0",model_name="llama"} 1.0` + "\n" +
 				`vllm:num_requests_waiting{engine="0",model_name="llama"} 0.0` + "\n"},
 		}},
-		{"llama", "ggml-org/gemma-3-4b-it-GGUF", new(0), nil, fake{
+		{"llama", "ggml-org/gemma-3-4b-it-GGUF", "", new(0), nil, fake{
 			Args:   []string{"llama-server", "-hf", "ggml-org/gemma-3-4b-it-GGUF", "--port", "PORT"},
 			Routes: map[string]string{"/health": `{"status":"ok"}`, "/slots": `[{"id":0,"is_processing":false}]`},
 		}},
-		{"llm", "llama-3.2-1b", nil, nil, fake{
+		{"llm", "llama-3.2-1b", "", nil, nil, fake{
 			Args: []string{"/home/rbee/llm-worker-rbee", "--model", "/models/llama-3.2-1b.gguf", "--port", "PORT"},
+		}},
+		{"llama", "x", "/llm", new(1), nil, fake{
+			Args: []string{"llama-server", "-m", "x.gguf", "--port", "PORT"}, Env: []string{"LLAMA_ARG_API_PREFIX=/llm"},
+			Routes: map[string]string{"/llm/health": `{"status":"ok"}`, "/llm/slots": `[{"id":0,"is_processing":true}]`},
 		}},
 	} {
 		t.Run(c.fake.Args[0]+" as "+c.group, func(t *testing.T) {
@@ -351,7 +356,7 @@ func TestEveryEngineIsFoundAndUnderstood(t *testing.T) {
 				return len(in.Workers) == 1 && (c.running == nil || in.Workers[0].RequestsRunning != nil)
 			})
 			want := &client.WorkerInput{Group: c.group, Instance: strconv.Itoa(e.port), Pid: new(e.Process.Pid), Model: &c.model,
-				Endpoint: new(fmt.Sprintf("http://127.0.0.1:%d", e.port)), RequestsRunning: c.running, RequestsQueued: c.queued}
+				Endpoint: new(fmt.Sprintf("http://127.0.0.1:%d%s", e.port, c.prefix)), RequestsRunning: c.running, RequestsQueued: c.queued}
 			measured := cmpopts.IgnoreFields(client.WorkerInput{}, "CpuPercent", "RssMb", "UptimeSeconds", "IoReadMbPerSecond", "IoWriteMbPerSecond")
 			if diff := cmp.Diff(want, got.Workers[0], measured); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

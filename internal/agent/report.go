@@ -203,7 +203,7 @@ func (r report) endpoint(w *worker) *string {
 	if w.server.TLS {
 		scheme = "https://"
 	}
-	return new(scheme + net.JoinHostPort(host, strconv.Itoa(w.port)))
+	return new(scheme + net.JoinHostPort(host, strconv.Itoa(w.port)) + w.server.Prefix)
 }
 
 // hostOf is the host of a worker's endpoint: that of the hive, or the address that the worker listens at where it does

@@ -108,6 +108,13 @@ func TestEndpointsAreWhatOthersCanReach(t *testing.T) {
 	}
 }
 
+func TestTheEndpointOfAServerBelowAPrefixNamesIt(t *testing.T) {
+	front := serving(1, "llama-server --port 81 --api-prefix /llm")
+	expect(t, said{}.report(), []*worker{front}, "llama/81 pid 1 model - at http://gpu-1:81/llm")
+	front.runners = []*worker{serving(2, "llama-server -m a.gguf --port 4001")}
+	expect(t, said{}.report(), []*worker{front}, "llama/81:a pid 2 model a at http://gpu-1:81/llm")
+}
+
 func TestTheEndpointOfAServerAtOneAddressNamesIt(t *testing.T) {
 	for _, c := range []struct {
 		hostname string

@@ -34,6 +34,8 @@ type Server struct {
 	Host string
 	// Port is the port it was told to listen at; 0 when not said.
 	Port int
+	// Prefix is the path, beginning with a slash, below which all that it serves is; empty for most.
+	Prefix string
 	// TLS is true when it was told to speak HTTPS.
 	TLS bool
 	// Sleeps is true when it was told to unload its model when nobody asks for anything.
@@ -63,7 +65,8 @@ const (
 	port
 	address // OLLAMA_HOST: host, port, both, or a URL
 	tls
-	sleep // after how many seconds
+	prefix // of all its paths
+	sleep  // after how many seconds
 )
 
 // dialect is how the command lines of one kind of server are spoken.
@@ -83,9 +86,10 @@ func dialectOf(kind Kind) *dialect {
 			"-m": model, "--model": model, "-a": alias, "--alias": alias, "-hf": model, "-hfr": model, "--hf-repo": model,
 			"-mu": model, "--model-url": model, "-dr": model, "--docker-repo": model, "--host": host, "--port": port,
 			"--ssl-key-file": tls, "--model-alias": alias, "--hf-model-repo-id": model, "--ssl-keyfile": tls,
-			"--sleep-idle-seconds": sleep,
+			"--sleep-idle-seconds": sleep, "--api-prefix": prefix,
 		}}).reading(map[string]what{"LLAMA_ARG_MODEL": model, "LLAMA_ARG_ALIAS": alias, "LLAMA_ARG_HF_REPO": model,
-			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port, "LLAMA_ARG_SSL_KEY_FILE": tls, "LLAMA_ARG_SLEEP_IDLE_SECONDS": sleep})
+			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port, "LLAMA_ARG_SSL_KEY_FILE": tls, "LLAMA_ARG_SLEEP_IDLE_SECONDS": sleep,
+			"LLAMA_ARG_API_PREFIX": prefix})
 	case Ollama:
 		return (&dialect{kind: kind, port: 11434, options: map[string]what{
 			"--model": model, "-model": model, "--port": port, "-port": port,

@@ -101,7 +101,7 @@ func ofThisMachine(ip netip.Addr) bool {
 
 // NewProbe returns a probe of a server that listens at an address of this machine.
 func NewProbe(client *http.Client, s Server, at netip.AddrPort) *Probe {
-	return &Probe{server: s, base: "http://" + at.String(), http: client, absent: map[string]time.Time{}, blobs: map[string]blob{}}
+	return &Probe{server: s, base: "http://" + at.String() + s.Prefix, http: client, absent: map[string]time.Time{}, blobs: map[string]blob{}}
 }
 
 // Ask asks the server. An error means that it gave no answer, which says nothing about what it is doing.

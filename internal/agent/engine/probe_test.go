@@ -77,6 +77,8 @@ func TestWhatEnginesAnswer(t *testing.T) {
 		{"llama.cpp without slots tells by its metrics", "llama-server -m x.gguf",
 			map[string]string{"/health": `{}`, "/slots": "501", "/metrics": "llamacpp:requests_processing 2\nllamacpp:requests_deferred 3\n"},
 			Answer{Ready: true, Running: new(2), Queued: new(3)}},
+		{"llama.cpp is asked below its prefix", "llama-server -m x.gguf --api-prefix /llm",
+			map[string]string{"/llm/health": `{}`, "/llm/slots": `[{"is_processing":true}]`, "/slots": `[]`}, Answer{Ready: true, Running: new(1)}},
 		{"llama.cpp that is loading is not ready", "llama-server -m x.gguf",
 			map[string]string{"/health": "503"}, Answer{}},
 		{"llama.cpp behind a key tells nothing", "llama-server -m x.gguf",

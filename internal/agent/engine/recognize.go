@@ -173,6 +173,8 @@ func (s *Server) learn(meaning what, value string) {
 		s.learnAddress(value)
 	case tls:
 		s.TLS = value != ""
+	case prefix:
+		s.Prefix = pathPrefix(value)
 	case sleep:
 		seconds, err := strconv.Atoi(value) // -1 is never.
 		s.Sleeps = err == nil && seconds >= 0
@@ -224,6 +226,9 @@ func (s *Server) Complete(environ map[string]string) {
 	if s.Port == 0 {
 		s.Port = env.Port
 	}
+	if s.Prefix == "" {
+		s.Prefix = env.Prefix
+	}
 	s.TLS, s.Sleeps = s.TLS || env.TLS, s.Sleeps || env.Sleeps
 }
 
@@ -273,6 +278,19 @@ func withoutSecrets(value string) string {
 		return ""
 	}
 	return path.Base(u.Path)
+}
+
+// pathPrefix makes the beginning of a URL's path out of what an option says; empty when it cannot be one. vLLM's --root-path
+// and SGLang's --fastapi-root-path are none: they say what a proxy cuts off before the server sees it.
+func pathPrefix(value string) string {
+	value = strings.TrimRight(value, "/")
+	if !strings.HasPrefix(value, "/") || modelName(value) != value {
+		return ""
+	}
+	if value = (&url.URL{Path: value}).EscapedPath(); len(value) > maxModelBytes {
+		return ""
+	}
+	return value
 }
 
 func portNumber(value string) int {

@@ -35,6 +35,11 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"llama-server -m x.gguf --sleep-idle-seconds 300", Server{Kind: Llama, Model: "x", Sleeps: true}},
 		{"llama-server -m x.gguf --sleep-idle-seconds=-1", Server{Kind: Llama, Model: "x"}},
 		{"llama-server -m x.gguf --sleep-idle-seconds -1 --port 9", Server{Kind: Llama, Model: "x", Port: 9}},
+		{"llama-server -m x.gguf --api-prefix /llm/a", Server{Kind: Llama, Model: "x", Prefix: "/llm/a"}},
+		{"llama-server -m x.gguf --api-prefix=/llm/", Server{Kind: Llama, Model: "x", Prefix: "/llm"}},
+		{"llama-server -m x.gguf --api-prefix /a&b?c", Server{Kind: Llama, Model: "x", Prefix: "/a&b%3Fc"}},
+		{"llama-server -m x.gguf --api-prefix llm", Server{Kind: Llama, Model: "x"}},
+		{"llama-server -m x.gguf --api-prefix /" + strings.Repeat("%", 100), Server{Kind: Llama, Model: "x"}},
 		{`C:\llama\llama-server.exe -m C:\models\x.gguf`, Server{Kind: Llama, Model: "x"}},
 		{"llama serve -m x.gguf", Server{Kind: Llama, Model: "x"}},
 		{"python3 -m llama_cpp.server --model /m/x.gguf --model_alias q", Server{Kind: Llama, Model: "q"}},
@@ -78,6 +83,7 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"vllm serve s3://bucket/%0a", Server{Kind: VLLM}},
 		{"vllm serve llama\xff", Server{Kind: VLLM}},
 		{"vllm serve file:///models/llama", Server{Kind: VLLM, Model: "file:///models/llama"}},
+		{"vllm serve X --root-path /v", Server{Kind: VLLM, Model: "X"}}, // A proxy's path, below which it need not be asked.
 		{"vllm serve /models/llama --ssl-certfile c", Server{Kind: VLLM, Model: "/models/llama", TLS: true}},
 		{"VLLM::EngineCore_DP0", Server{Kind: VLLM, Part: true}},
 		// SGLang
@@ -141,6 +147,8 @@ func TestTheEnvironmentSaysWhatTheCommandLineLeavesOpen(t *testing.T) {
 		{"llama-server -m y.gguf", "LLAMA_ARG_SLEEP_IDLE_SECONDS=300", Server{Kind: Llama, Model: "y", Sleeps: true}},
 		{"llama-server -m y.gguf", "LLAMA_ARG_SLEEP_IDLE_SECONDS=-1", Server{Kind: Llama, Model: "y"}},
 		{"llama-server -m y.gguf --sleep-idle-seconds 9", "LLAMA_ARG_PORT=9", Server{Kind: Llama, Model: "y", Port: 9, Sleeps: true}},
+		{"llama-server -m y.gguf", "LLAMA_ARG_API_PREFIX=/llm", Server{Kind: Llama, Model: "y", Prefix: "/llm"}},
+		{"llama-server -m y.gguf --api-prefix /a", "LLAMA_ARG_API_PREFIX=/b", Server{Kind: Llama, Model: "y", Prefix: "/a"}},
 		{"llama-server -m y.gguf", "LLAMA_ARG_ALIAS=qwen", Server{Kind: Llama, Model: "qwen"}},
 		{"text-generation-launcher", "MODEL_ID=X PORT=80", Server{Kind: TGI, Model: "X", Port: 80}},
 		{"vllm serve X", "PORT=80", Server{Kind: VLLM, Model: "X"}},
