@@ -65,7 +65,14 @@ type surveyor struct {
 	last    *proc.Snapshot
 	storage map[proc.ID]traffic
 	places  map[proc.ID]place
-	environ map[proc.ID]map[string]string
+	environ map[proc.ID]environ
+}
+
+// environ is what was read of the environment of a process while it had the given command line: one that executes another
+// program gets another environment.
+type environ struct {
+	args   []string
+	values map[string]string
 }
 
 type traffic struct{ read, written uint64 }
@@ -95,7 +102,7 @@ const (
 
 func newSurveyor(root string) *surveyor {
 	return &surveyor{scanner: proc.NewScanner(root), storage: map[proc.ID]traffic{}, places: map[proc.ID]place{},
-		environ: map[proc.ID]map[string]string{}}
+		environ: map[proc.ID]environ{}}
 }
 
 // look finds all workers with their figures.
@@ -108,22 +115,24 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 		snap = &proc.Snapshot{At: snap.At, Processes: slices.DeleteFunc(snap.Processes, func(p proc.Process) bool { return !s.only(p) })}
 	}
 	workers := findWorkers(snap)
-	storage, places, environ := map[proc.ID]traffic{}, map[proc.ID]place{}, map[proc.ID]map[string]string{}
+	storage, places, environs := map[proc.ID]traffic{}, map[proc.ID]place{}, map[proc.ID]environ{}
 	for _, front := range workers {
 		for _, w := range append([]*worker{front}, front.runners...) {
-			env, ok := s.environ[w.ID]
-			if !ok {
-				env = s.scanner.Environ(ctx, w.PID, w.server.Variables())
+			if head, ok := snap.Find(w.head); ok {
+				env, ok := s.environ[head.ID]
+				if !ok || !slices.Equal(env.args, head.Args) {
+					env = environ{head.Args, s.scanner.Environ(ctx, w.head, w.server.Variables())}
+				}
+				environs[head.ID] = env
+				w.server.Complete(env.values)
 			}
-			environ[w.ID] = env
-			w.server.Complete(env)
 			here := s.locate(ctx, w, snap.At)
 			places[w.ID] = here
 			w.port, w.reach, w.address, w.bound = here.port, here.reach, here.address, here.bound
 			s.measure(ctx, w, snap, storage)
 		}
 	}
-	s.last, s.storage, s.places, s.environ = snap, storage, places, environ
+	s.last, s.storage, s.places, s.environ = snap, storage, places, environs
 	return survey{workers: workers}, ctx.Err()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -350,6 +351,60 @@ func TestTheHeadOfAControlGroupIsTheServer(t *testing.T) {
 		if workers := findWorkers(processes(t, table)); len(workers) != 1 || workers[0].head != 10 {
 			t.Errorf("%s: got %+v", table, workers)
 		}
+	}
+}
+
+// writeFile makes a file, and the directories that it is in.
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A proc file system of files: control groups cannot be made everywhere.
+func TestTheEnvironmentIsThatOfTheServerNotOfWhatStartedIt(t *testing.T) {
+	const wrapper, server = "bash\x00start.sh\x00", "llama-server\x00-m\x00x.gguf\x00"
+	for _, c := range []struct {
+		name   string
+		change func(write func(path, content string))
+	}{
+		{"a wrapper executes it", func(write func(path, content string)) {
+			write("7/stat", "7 (llama-server) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0\n")
+			write("7/cmdline", server)
+			write("7/environ", "LLAMA_ARG_PORT=9001\x00")
+		}},
+		{"a wrapper starts it", func(write func(path, content string)) {
+			write("8/stat", "8 (llama-server) S 7 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 200 0 0 0\n")
+			write("8/cmdline", server)
+			write("8/cgroup", "0::/rbee.slice/llama/one\n")
+			write("8/environ", "LLAMA_ARG_PORT=9001\x00")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			write := func(path, content string) {
+				t.Helper()
+				writeFile(t, filepath.Join(root, path), content)
+			}
+			write("7/stat", "7 (bash) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0\n")
+			write("7/cmdline", wrapper)
+			write("7/cgroup", "0::/rbee.slice/llama/one\n")
+			write("7/environ", "LLAMA_ARG_PORT=1\x00")
+			s := newSurveyor(root)
+			if found, err := s.look(t.Context()); err != nil || len(found.workers) != 1 || found.workers[0].port != 0 {
+				t.Fatalf("got %v, %v", found, err)
+			}
+			c.change(write)
+			s.places = map[proc.ID]place{} // As if that was a while ago.
+			found, err := s.look(t.Context())
+			if err != nil || len(found.workers) != 1 || found.workers[0].server.Port != 9001 {
+				t.Errorf("got %s, %v, want port 9001", describe(found.workers, ""), err)
+			}
+		})
 	}
 }
 
