@@ -388,3 +388,34 @@ func TestTheServersBehindSGLangsRouterAreWorkers(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestEnginesThatSpeakHTTPSAreAskedToo(t *testing.T) {
+	routes := map[string]string{"/metrics": "vllm:num_requests_running 3\nvllm:num_requests_waiting 0\n", "/v1/models": `{"data":[{"id":"m"}]}`}
+	for _, c := range []struct {
+		name string
+		args string
+		tls  bool
+	}{
+		{"as its command line says", "vllm serve m --port PORT --ssl-certfile c --ssl-keyfile k", true},
+		{"at a port that only a file tells", "vllm serve m --config c.yaml --ssl-certfile c --ssl-keyfile k", true},
+		{"as only a file tells", "vllm serve m --config c.yaml --port PORT", true},
+		{"as only a file tells, like the port", "vllm serve --config c.yaml", true},
+		{"not", "vllm serve --config c.yaml --port PORT", false},
+		{"not, at a port that only a file tells", "vllm serve --config c.yaml", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := start(t, fake{Args: strings.Fields(c.args), Routes: routes, TLS: c.tls})
+			to := newServer(t)
+			runAgent(t, to, e)
+			got := to.await(t, func(in *client.HeartbeatInput) bool {
+				return len(in.Workers) == 1 && in.Workers[0].RequestsRunning != nil && in.Workers[0].Model != nil
+			})
+			scheme := map[bool]string{false: "http", true: "https"}[c.tls]
+			want := fmt.Sprintf("vllm/%d pid %d model m at %s://127.0.0.1:%d", e.port, e.pids[0], scheme, e.port)
+			if list := summary(got.Workers); list[0] != want {
+				t.Errorf("got %s, want %s", list[0], want)
+			}
+		})
+	}
+}

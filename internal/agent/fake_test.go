@@ -3,11 +3,13 @@ package agent
 import (
 	"bufio"
 	"cmp"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -44,6 +46,8 @@ type fake struct {
 	MB   int
 	// Deaf servers listen nowhere.
 	Deaf bool
+	// TLS ones speak HTTPS, and hang up on whoever does not.
+	TLS bool
 	// At is the address they listen at; empty means 127.0.0.1.
 	At string
 	// Env is added to its environment.
@@ -215,12 +219,25 @@ func playEngine(script string) {
 			}
 		}()
 	}
+	if own != nil && f.TLS {
+		srv := httptest.NewTLSServer(nil)
+		own = mute{tls.NewListener(own, srv.TLS)}
+		srv.Close()
+	}
 	if own != nil {
 		go func() { fatal(http.Serve(own, f)) }()
 	}
 	fmt.Println(strings.Join(pids, " ")) //nolint:forbidigo // this is how it says that it is up
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	_ = ballast[:0]
+}
+
+// mute hides from [http.Serve] that it speaks HTTPS, so that it does not tell those who come without it.
+type mute struct{ net.Listener }
+
+func (m mute) Accept() (net.Conn, error) {
+	conn, err := m.Listener.Accept()
+	return struct{ net.Conn }{conn}, err
 }
 
 // claim takes an inherited listener out of those that every child of this process inherits.

@@ -24,6 +24,7 @@ type questions struct {
 type target struct {
 	id      proc.ID
 	address netip.AddrPort
+	tls     bool
 }
 
 func newQuestions(timeout time.Duration) *questions {
@@ -38,7 +39,7 @@ func (q *questions) ask(ctx context.Context, running *sync.WaitGroup, s survey) 
 			if !w.address.IsValid() || !w.server.Asks() {
 				continue
 			}
-			at := target{w.ID, w.address}
+			at := target{w.ID, w.address, w.server.TLS}
 			p, ok := q.open[at]
 			if !ok {
 				p = newPoller(q.timeout, engine.NewProbe(q.http, w.server, w.address).Ask)

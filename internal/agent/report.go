@@ -199,11 +199,7 @@ func (r report) endpoint(w *worker) *string {
 	if w.port == 0 || host == "" {
 		return nil
 	}
-	scheme := "http://"
-	if w.server.TLS {
-		scheme = "https://"
-	}
-	return new(scheme + net.JoinHostPort(host, strconv.Itoa(w.port)) + w.server.Prefix)
+	return new(w.server.Scheme() + net.JoinHostPort(host, strconv.Itoa(w.port)) + w.server.Prefix)
 }
 
 // hostOf is the host of a worker's endpoint: that of the hive, or the address that the worker listens at where it does

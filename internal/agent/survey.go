@@ -84,8 +84,9 @@ type place struct {
 	port    int
 	address netip.AddrPort
 	bound   []netip.Addr
-	// answered is true when the port is neither the told nor the usual one, but an engine answered there.
-	answered bool
+	// answered is true when an engine answered at the port: one at neither the told nor the usual one, or one of which the
+	// command line does not tell whether it speaks HTTPS. In that case tls tells.
+	answered, tls bool
 }
 
 const (
@@ -129,6 +130,7 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 			here := s.locate(ctx, w, snap.At)
 			places[w.ID] = here
 			w.port, w.reach, w.address, w.bound = here.port, here.reach, here.address, here.bound
+			w.server.TLS = w.server.TLS || here.tls
 			s.measure(ctx, w, snap, storage)
 		}
 	}
@@ -286,12 +288,10 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 			break
 		}
 	}
-	if wanted == 0 && !listensAt(listening, usual) && opensOtherPorts(w.server) {
-		if old := s.places[w.ID]; old.answered {
-			here.port, here.answered = old.port, true
-		} else if port := answering(ctx, w.server, own); port != 0 {
-			here.port, here.answered = port, true
-		}
+	if old := s.places[w.ID]; old.answered {
+		here.port, here.tls, here.answered = old.port, old.tls, true
+	} else if ports := doubtful(w.server, wanted, listening, own); len(ports) > 0 {
+		here.answer(ctx, w.server, listening, ports)
 	}
 	here.choose(w.server, listening)
 	switch {
@@ -319,22 +319,40 @@ func opensOtherPorts(server engine.Server) bool {
 	}
 }
 
-// answering returns the first port at which an engine answers, as one does that was told its port in a file; else 0.
-func answering(ctx context.Context, server engine.Server, listening []netip.AddrPort) int {
-	if !server.Asks() {
-		return 0
+// doubtful returns the ports of which only an answer tells whether one is the worker's, or in which way to ask there:
+// those of its own, where it was told none, as one is that was told its port in a file.
+func doubtful(server engine.Server, wanted int, listening, own []netip.AddrPort) (ports []int) {
+	if !opensOtherPorts(server) {
+		return nil
 	}
-	var ports []int
-	for _, a := range listening {
+	if expected := cmp.Or(wanted, server.DefaultPort()); wanted != 0 || listensAt(listening, expected) {
+		if server.Hidden && !server.TLS && listensAt(listening, expected) {
+			return []int{expected}
+		}
+		return nil
+	}
+	for _, a := range own {
 		if port := int(a.Port()); !slices.Contains(ports, port) && len(ports) < maxOddPorts {
 			ports = append(ports, port)
 		}
+	}
+	return ports
+}
+
+// answer chooses the first of the ports at which an engine answers, if there is one.
+func (p *place) answer(ctx context.Context, server engine.Server, listening []netip.AddrPort, ports []int) {
+	if !server.Asks() {
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, oddPortTimeout)
 	defer cancel()
 	client := engine.NewClient()
 	defer client.CloseIdleConnections()
-	answers := make([]bool, len(ports))
+	ready := func(server engine.Server, at netip.AddrPort) (bool, error) {
+		answer, err := engine.NewProbe(client, server, at).Ask(ctx)
+		return err == nil && answer.Ready, err
+	}
+	answers := make([]place, len(ports))
 	var asking sync.WaitGroup
 	for i, port := range ports {
 		at := place{port: port}
@@ -343,15 +361,20 @@ func answering(ctx context.Context, server engine.Server, listening []netip.Addr
 			continue
 		}
 		asking.Go(func() {
-			answer, err := engine.NewProbe(client, server, at.address).Ask(ctx)
-			answers[i] = err == nil && answer.Ready
+			a, err := &answers[i], error(nil)
+			a.answered, err = ready(server, at.address)
+			if server.Hidden && !server.TLS && err != nil { // Not what one says that speaks HTTP.
+				server := server
+				server.TLS = true
+				a.answered, _ = ready(server, at.address)
+				a.tls = a.answered
+			}
 		})
 	}
 	asking.Wait()
-	if i := slices.Index(answers, true); i >= 0 {
-		return ports[i]
+	if i := slices.IndexFunc(answers, func(a place) bool { return a.answered }); i >= 0 {
+		p.port, p.tls, p.answered = ports[i], answers[i].tls, true
 	}
-	return 0
 }
 
 // choose picks the port out of those that are listened at: the one it was told, else the usual one, else the first.

@@ -38,6 +38,8 @@ type Server struct {
 	Prefix string
 	// TLS is true when it was told to speak HTTPS.
 	TLS bool
+	// Hidden is true when it may have been told more than its command line says: in a file, or on one that it has overwritten.
+	Hidden bool
 	// Sleeps is true when it was told to unload its model when nobody asks for anything.
 	Sleeps bool
 
@@ -64,7 +66,8 @@ const (
 	host
 	port
 	address // OLLAMA_HOST: host, port, both, or a URL
-	tls
+	https
+	file   // that tells more
 	prefix // of all its paths
 	sleep  // after how many seconds
 )
@@ -85,10 +88,10 @@ func dialectOf(kind Kind) *dialect {
 		return (&dialect{kind: kind, port: 8080, options: map[string]what{
 			"-m": model, "--model": model, "-a": alias, "--alias": alias, "-hf": model, "-hfr": model, "--hf-repo": model,
 			"-mu": model, "--model-url": model, "-dr": model, "--docker-repo": model, "--host": host, "--port": port,
-			"--ssl-key-file": tls, "--model-alias": alias, "--hf-model-repo-id": model, "--ssl-keyfile": tls,
+			"--ssl-key-file": https, "--model-alias": alias, "--hf-model-repo-id": model, "--ssl-keyfile": https,
 			"--sleep-idle-seconds": sleep, "--api-prefix": prefix,
 		}}).reading(map[string]what{"LLAMA_ARG_MODEL": model, "LLAMA_ARG_ALIAS": alias, "LLAMA_ARG_HF_REPO": model,
-			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port, "LLAMA_ARG_SSL_KEY_FILE": tls, "LLAMA_ARG_SLEEP_IDLE_SECONDS": sleep,
+			"LLAMA_ARG_HOST": host, "LLAMA_ARG_PORT": port, "LLAMA_ARG_SSL_KEY_FILE": https, "LLAMA_ARG_SLEEP_IDLE_SECONDS": sleep,
 			"LLAMA_ARG_API_PREFIX": prefix})
 	case Ollama:
 		return (&dialect{kind: kind, port: 11434, options: map[string]what{
@@ -96,12 +99,13 @@ func dialectOf(kind Kind) *dialect {
 		}}).reading(map[string]what{"OLLAMA_HOST": address})
 	case VLLM:
 		return &dialect{kind: kind, port: 8000, everywhere: true, options: map[string]what{
-			"--model": model, "--served-model-name": alias, "--host": host, "--port": port, "--ssl-certfile": tls,
+			"--model": model, "--served-model-name": alias, "--host": host, "--port": port, "--ssl-certfile": https,
+			"--ssl-keyfile": https, "--config": file,
 		}}
 	case SGLang:
 		return &dialect{kind: kind, port: 30000, options: map[string]what{
 			"--model-path": model, "--model": model, "--served-model-name": alias, "--host": host, "--port": port,
-			"--ssl-certfile": tls,
+			"--ssl-certfile": https, "--ssl-keyfile": https, "--config": file,
 		}}
 	case TGI:
 		return (&dialect{kind: kind, port: 3000, everywhere: true, options: map[string]what{

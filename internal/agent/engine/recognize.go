@@ -51,7 +51,7 @@ func Recognize(args []string) (Server, bool) {
 		return Server{}, false
 	case program == "sglang::server": // One of those that sglang_router.launch_server starts: each has a port that nobody told of.
 		s := parse(SGLang, nil)
-		s.dialect.port = 0
+		s.Hidden, s.dialect.port = true, 0
 		return s, true
 	case strings.HasPrefix(program, "sglang::"):
 		return Server{Kind: SGLang, Part: true, dialect: dialectOf(SGLang)}, true
@@ -171,8 +171,10 @@ func (s *Server) learn(meaning what, value string) {
 		s.Port = portNumber(value)
 	case address:
 		s.learnAddress(value)
-	case tls:
+	case https:
 		s.TLS = value != ""
+	case file:
+		s.Hidden = value != ""
 	case prefix:
 		s.Prefix = pathPrefix(value)
 	case sleep:

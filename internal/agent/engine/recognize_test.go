@@ -55,7 +55,7 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"vllm serve --api-key sk-old sk-new -- Qwen/Qwen3-8B", Server{Kind: VLLM, Model: "Qwen/Qwen3-8B"}},
 		{"vllm serve Qwen/Qwen3-8B --api-key sk-old sk-new", Server{Kind: VLLM, Model: "Qwen/Qwen3-8B"}},
 		// What follows an option may be one of several values of it, and a key is no model.
-		{"vllm serve --config c.yaml --api-key sk-old sk-new", Server{Kind: VLLM}},
+		{"vllm serve --config c.yaml --api-key sk-old sk-new", Server{Kind: VLLM, Hidden: true}},
 		{"vllm serve --enable-prefix-caching Qwen/X --api-key sk-a sk-b", Server{Kind: VLLM}},
 		{"vllm serve --api-key=sk-old sk-new", Server{Kind: VLLM}},
 		{"vllm serve --lora-modules a=b code=/l", Server{Kind: VLLM}},
@@ -90,7 +90,7 @@ func TestCommandLinesOfModelServers(t *testing.T) {
 		{"python3 -m sglang.launch_server --model-path X --port 30001", Server{Kind: SGLang, Model: "X", Port: 30001}},
 		{"sglang serve --model-path X --served-model-name Y --host 0.0.0.0", Server{Kind: SGLang, Model: "Y", Host: "0.0.0.0"}},
 		{"sglang::scheduler_TP0", Server{Kind: SGLang, Part: true}},
-		{"sglang::server", Server{Kind: SGLang}},
+		{"sglang::server", Server{Kind: SGLang, Hidden: true}},
 		// TGI
 		{"text-generation-launcher --model-id X --port 80 --hostname ::", Server{Kind: TGI, Model: "X", Port: 80, Host: "::"}},
 		{"text-generation-router --tokenizer-name X -p 3001", Server{Kind: TGI, Model: "X", Port: 3001}},
