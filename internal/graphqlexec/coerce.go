@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -40,6 +42,24 @@ func (e *Executor) coerceVariables(op *ast.OperationDefinition, vars map[string]
 		}
 	}
 	return vars, nil
+}
+
+// misplacedNull finds a variable that is null where a null may not be, or returns nil. Validation lets a variable that may be null stand there if the place or
+// the variable has a default, which a null that is given overrides. gqlgen would take it for zero, or panic where it is the condition of a directive.
+func misplacedNull(op *graphql.OperationContext) (found *gqlerror.Error) {
+	isNull := func(name string) bool {
+		v, given := op.Variables[name]
+		return given && v == nil
+	}
+	if !slices.ContainsFunc(op.Operation.VariableDefinitions, func(def *ast.VariableDefinition) bool { return isNull(def.Variable) }) {
+		return nil
+	}
+	eachUse(op.Doc, op.Operation, func(v *ast.Value) {
+		if found == nil && v.ExpectedType != nil && v.ExpectedType.NonNull && isNull(v.Raw) {
+			found = NewError(CodeBadUserInput, "variable $%s: expected %s, not null", v.Raw, v.ExpectedType)
+		}
+	})
+	return found
 }
 
 // asked returns those of the variables that are defined, in the same map if all are. There may be very many that are not, so these are not gone through.

@@ -85,6 +85,9 @@ func (e *Executor) prepare(ctx context.Context, params *graphql.RawParams) (*Ope
 		RootResolverMiddleware: resolveRoot,
 		Stats:                  graphql.Stats{OperationStart: graphql.Now()},
 	}}
+	if err := misplacedNull(op.ctx); err != nil {
+		return nil, gqlerror.List{err}
+	}
 	if !introspection && asksForSchema(doc, def.SelectionSet) {
 		return nil, gqlerror.List{NewError(CodeForbidden, "introspection is not allowed here")}
 	}

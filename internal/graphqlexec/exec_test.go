@@ -114,6 +114,29 @@ func TestErrorsAboutEnumsSayWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// Validation lets a variable that may be null stand where a null may not be, for the sake of a default there or its own. A null that is given is no default.
+func TestANullIsRefusedWhereItMayNotBe(t *testing.T) {
+	t.Parallel()
+	e := newExecutor(&exectest.Resolver{}, graphqlexec.Config{})
+	f := func(query, variables, want string) {
+		t.Helper()
+		if got := execute(t, e, query, variables); !strings.Contains(got, want) {
+			t.Errorf("%s %s\n got %s\nwant %s", query, variables, got, want)
+		}
+	}
+	const condition = `variable $v: expected Boolean!, not null","extensions":{"code":"BAD_USER_INPUT"`
+	f(`query($v:Boolean=true){echo(text:"a") @include(if:$v)}`, `{"v":null}`, condition)
+	f(`query($v:Boolean=true){echo(text:"a") @include(if:$v)}`, `{}`, `{"data":{"echo":"a"}}`)
+	f(`query($v:Boolean=true){...F} fragment F on Query{node{id @skip(if:$v)}}`, `{"v":null}`, condition)
+	f(`subscription($v:Boolean=true){size @include(if:$v)}`, `{"v":null}`, condition)
+	f(`query($n:Int=1){nodes(n:$n){id}}`, `{"n":null}`, `variable $n: expected Int!, not null`)
+	f(`query($n:Int=1){sum(numbers:[2,$n])}`, `{"n":null}`, `variable $n: expected Int!, not null`)
+	f(`query($n:Int=1){sum(numbers:[2,$n])}`, `{}`, `{"data":{"sum":3}}`)
+	f(`query($c:Color){typed(input:{color:$c})}`, `{"c":null}`, `variable $c: expected Color!, not null`)
+	f(`query($c:Color){typed(input:{color:$c})}`, `{}`, `RED`)
+	f(`query($b:Boolean){typed(input:{b:$b})}`, `{"b":null}`, `{"data":{"typed":`)
+}
+
 func TestErrorsNotMadeForClientsAreMaskedAndLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

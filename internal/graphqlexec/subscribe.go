@@ -105,57 +105,13 @@ func (e *Executor) findResume(op *graphql.OperationContext) resumePoint {
 	return p
 }
 
-// usesOf counts where an operation uses a variable. The measure has bounded the walk.
+// usesOf counts where an operation uses a variable.
 func usesOf(variable string, op *graphql.OperationContext) int {
-	u := uses{variable: variable, doc: op.Doc}
-	u.directives(op.Operation.Directives)
-	u.set(op.Operation.SelectionSet)
-	return u.n
-}
-
-type uses struct {
-	variable string
-	doc      *ast.QueryDocument
-	n        int
-}
-
-func (u *uses) set(set ast.SelectionSet) {
-	for _, sel := range set {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			u.arguments(sel.Arguments)
-			u.directives(sel.Directives)
-			u.set(sel.SelectionSet)
-		case *ast.InlineFragment:
-			u.directives(sel.Directives)
-			u.set(sel.SelectionSet)
-		case *ast.FragmentSpread:
-			u.directives(sel.Directives)
-			if def := u.doc.Fragments.ForName(sel.Name); def != nil {
-				u.directives(def.Directives)
-				u.set(def.SelectionSet)
-			}
+	n := 0
+	eachUse(op.Doc, op.Operation, func(v *ast.Value) {
+		if v.Raw == variable {
+			n++
 		}
-	}
-}
-
-func (u *uses) directives(list ast.DirectiveList) {
-	for _, d := range list {
-		u.arguments(d.Arguments)
-	}
-}
-
-func (u *uses) arguments(list ast.ArgumentList) {
-	for _, a := range list {
-		u.value(a.Value)
-	}
-}
-
-func (u *uses) value(v *ast.Value) {
-	if v.Kind == ast.Variable && v.Raw == u.variable {
-		u.n++
-	}
-	for _, c := range v.Children {
-		u.value(c.Value)
-	}
+	})
+	return n
 }
