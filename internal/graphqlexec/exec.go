@@ -97,7 +97,11 @@ func (e *Executor) prepare(ctx context.Context, params *graphql.RawParams) (*Ope
 		}
 	}
 	if op.IsSubscription() {
-		op.resume = e.findResume(op.ctx)
+		fields := graphql.CollectFields(op.ctx, def.SelectionSet, nil)
+		if len(fields) != 1 { // Validation counts names, so it lets two aliases of one field pass, and looks at no condition.
+			return nil, gqlerror.List{NewError(CodeBadUserInput, "a subscription must select exactly one field, not %d", len(fields))}
+		}
+		op.resume = e.findResume(op.ctx, fields[0])
 	}
 	return op, nil
 }

@@ -137,6 +137,21 @@ func TestANullIsRefusedWhereItMayNotBe(t *testing.T) {
 	f(`query($b:Boolean){typed(input:{b:$b})}`, `{"b":null}`, `{"data":{"typed":`)
 }
 
+func TestASubscriptionOfMoreOrLessThanOneFieldIsRefused(t *testing.T) {
+	t.Parallel()
+	e := newExecutor(&exectest.Resolver{}, graphqlexec.Config{})
+	for query, n := range map[string]int{
+		`subscription{a:size b:size}`:                                2,
+		`subscription{a:size ...F} fragment F on Subscription{size}`: 2,
+		`subscription{size @skip(if:true)}`:                          0,
+	} {
+		want := fmt.Sprintf(`{"errors":[{"message":"a subscription must select exactly one field, not %d","extensions":{"code":"BAD_USER_INPUT"}}]}`, n)
+		if got := execute(t, e, query, `{}`); got != want {
+			t.Errorf("%s\n got %s\nwant %s", query, got, want)
+		}
+	}
+}
+
 func TestErrorsNotMadeForClientsAreMaskedAndLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

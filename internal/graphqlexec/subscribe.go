@@ -79,14 +79,10 @@ type resumePoint struct {
 
 // findResume reads the resume argument of the subscription's root field. A value that is no string is left where it
 // is: the subscriber is then put together with those that gave the same, and gets the schema's error for it.
-func (e *Executor) findResume(op *graphql.OperationContext) resumePoint {
-	fields := graphql.CollectFields(op, op.Operation.SelectionSet, nil)
-	if len(fields) != 1 || fields[0].Definition == nil {
-		return resumePoint{}
-	}
+func (e *Executor) findResume(op *graphql.OperationContext, root graphql.CollectedField) resumePoint {
 	name := e.cfg.ResumeArgument
-	def := fields[0].Definition.Arguments.ForName(name)
-	arg := fields[0].Arguments.ForName(name)
+	def := root.Definition.Arguments.ForName(name)
+	arg := root.Arguments.ForName(name)
 	if def == nil || arg == nil || def.Type.NonNull || def.DefaultValue != nil {
 		return resumePoint{}
 	}
