@@ -125,7 +125,7 @@ func (f *follower) welcome(j graphqlexec.Join) bool {
 	if j.Resume != "" {
 		since, err := registry.ParseRevision(j.Resume)
 		if err != nil {
-			f.stream.Refuse(j, err)
+			f.stream.Refuse(j, &registry.InvalidError{Field: "since", Why: err.Error()})
 			return true
 		}
 		update, why := f.resume(since)

@@ -248,9 +248,10 @@ func TestResumeSeesWhatIsSelectedOnly(t *testing.T) {
 func TestBadArgumentsOfSubscriptions(t *testing.T) {
 	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
+		subscription, vars := `subscription`, map[string]any(nil)
 		f := func(field string, want string) {
 			t.Helper()
-			s := a.subscribe(t, `subscription { `+field+` }`, nil)
+			s := a.subscribe(t, subscription+` { `+field+` }`, vars)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if !s.ended || len(s.messages) > 0 || len(s.errs) != 1 || s.errs[0].Extensions["code"] != graph.CodeBadUserInput || !strings.Contains(s.errs[0].Message, want) {
@@ -271,6 +272,9 @@ func TestBadArgumentsOfSubscriptions(t *testing.T) {
 		f(`fleet(intervalMs: 1) { revision }`, "intervalMs: 1 must be")
 		f(`fleetMap(intervalMs: 1) { revision }`, "intervalMs: 1 must be")
 		f(`fleetMap(filter: {minFreeVramMb: -1}) { revision }`, "minFreeVramMb: -1 must be")
+		// Where to go on from is taken out of the variables, so that the group is another's too, and is read elsewhere.
+		subscription, vars = `subscription($since: Revision)`, map[string]any{"since": "nonsense"}
+		f(`changes(since: $since) { revision }`, "since: revision \"nonsense\": must be one that this API gave out, <epoch>.<counter>")
 	})
 }
 
