@@ -25,11 +25,11 @@ type Config struct {
 	PingInterval time.Duration
 	// WriteTimeout is how long a write to a stream may take; a client that takes longer is cut. Zero value means 5 s.
 	WriteTimeout time.Duration
-	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a stream; a subscription that finds no room
-	// catches up later. Zero values mean 256 and 1 MiB.
+	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a stream, but for a single message; a subscription that finds
+	// no room catches up later. Zero values mean 256 and 1 MiB.
 	MaxQueuedMessages int
 	MaxQueuedBytes    int
-	// MaxJoiningBytes bounds what waits besides to bring a new subscription up to date. Zero value means 64 MiB.
+	// MaxJoiningBytes bounds what waits besides to bring a new subscription up to date, but for a single message. Zero value means 64 MiB.
 	MaxJoiningBytes int
 
 	// Scope says of a request's context what its subscriptions may be shared by (graphqlexec.Executor.Subscribe), and when

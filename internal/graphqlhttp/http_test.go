@@ -226,6 +226,18 @@ func TestEventStream(t *testing.T) {
 	}
 }
 
+// Refused, it would only be sent again, and refused again, for ever.
+func TestWhatBringsAJoinerUpToDateMayBeLargerThanItsBound(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlhttp.Config{MaxJoiningBytes: 1})
+	s.log.Append("a")
+	next := s.events(t.Context(), t, `subscription{changes{revision texts}}`)
+	wantEvents(t, next, ":", `event: next|data: {"data":{"changes":{"revision":1,"texts":["a"]}}}`)
+	if got := s.exec.Stats().Refusals; got != 0 {
+		t.Errorf("refused %d times", got)
+	}
+}
+
 func TestAStreamOutlivesTheReadTimeoutAndIsPinged(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, graphqlhttp.Config{PingInterval: 400 * time.Millisecond})

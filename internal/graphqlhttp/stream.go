@@ -132,7 +132,7 @@ func (q *queue) Next(m *graphqlexec.Message) bool {
 	defer q.signal()
 	n := len(m.Response())
 	if m.Joining() {
-		if q.joining+n > q.cfg.MaxJoiningBytes {
+		if q.joining > 0 && q.joining+n > q.cfg.MaxJoiningBytes {
 			q.full = true
 			return false
 		}

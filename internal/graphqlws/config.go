@@ -43,8 +43,8 @@ type Config struct {
 	// subscription that finds no room is put aside and catches up later; an answer that finds none closes with 1013. Zero values mean 256 and 1 MiB.
 	MaxQueuedMessages int
 	MaxQueuedBytes    int
-	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date; a snapshot is larger than what
-	// follows it, and is shared by all that joined together. Zero value means 64 MiB.
+	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date, but for a single message; a snapshot is larger than
+	// what follows it, and is shared by all that joined together. Zero value means 64 MiB.
 	MaxJoiningBytes int
 	// KernelBufferBytes bounds what the kernel holds of a socket and has not sent, which would otherwise grow to some 4 MB for a client
 	// that does not read. Zero value means 64 KiB.

@@ -54,10 +54,10 @@ type outbox struct {
 	answered, sent bool
 }
 
-// roomFor tells whether a message of a subscription may wait. A single one always may, so that large ones can follow each other.
+// roomFor tells whether a message of a subscription may wait. A single one of its kind always may, so that large ones can follow each other.
 func (o *outbox) roomFor(m *graphqlexec.Message, size int, cfg *Config) bool {
 	if m.Joining() {
-		return o.joining+size <= cfg.MaxJoiningBytes
+		return o.joining == 0 || o.joining+size <= cfg.MaxJoiningBytes
 	}
 	return len(o.queue) < cfg.MaxQueuedMessages && (o.bytes == 0 || o.writing+o.bytes+size <= cfg.MaxQueuedBytes)
 }

@@ -121,6 +121,23 @@ func TestMessagesStayInOrderWhoeverWritesThem(t *testing.T) {
 	}
 }
 
+// Refused, it would only be sent again, and refused again, for ever.
+func TestWhatBringsAJoinerUpToDateMayBeLargerThanItsBound(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, graphqlws.Config{MaxJoiningBytes: 1})
+	for range 3 {
+		s.log.Append("a")
+	}
+	c := s.open(t)
+	for _, id := range []string{"1", "2"} {
+		c.say(subscribeMsg(id, `subscription{changes{revision texts}}`))
+		c.hear(`{"id":"` + id + `","type":"next","payload":{"data":{"changes":{"revision":3,"texts":["a","a","a"]}}}}`)
+	}
+	if got := s.Stats().SlowConsumers; got != 0 {
+		t.Errorf("put aside %d times", got)
+	}
+}
+
 func TestSocketsThatAreCutLeaveNothingBehind(t *testing.T) {
 	cycles := 2000
 	switch {
