@@ -1,6 +1,9 @@
 package graphqlws
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Opcodes of RFC 6455, 5.2.
 const (
@@ -25,9 +28,11 @@ func appendHeader(b []byte, opcode byte, size int) []byte {
 	}
 }
 
-// appendClose appends a close frame. A reason too long for it is cut.
+// appendClose appends a close frame. A reason too long for it is cut, between characters: clients fail on one that is not UTF-8, and tell no code then.
 func appendClose(b []byte, code int, reason string) []byte {
-	reason = reason[:min(len(reason), maxCloseReasonBytes)]
+	if len(reason) > maxCloseReasonBytes {
+		reason = strings.ToValidUTF8(reason[:maxCloseReasonBytes], "")
+	}
 	b = appendHeader(b, opClose, 2+len(reason))
 	b = binary.BigEndian.AppendUint16(b, uint16(code))
 	return append(b, reason...)

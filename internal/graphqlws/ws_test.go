@@ -248,6 +248,14 @@ func TestProtocol(t *testing.T) {
 			c.say(subscribeMsg("s", `subscription{size}`))
 			c.closed(4409, "Subscriber for s already exists")
 		}},
+		{"a long id twice closes 4409 with as much of it as fits, in whole characters", graphqlws.Config{}, func(_ *testing.T, _ *server, c *socket) {
+			init(c)
+			id := "x" + strings.Repeat("ü", 100)
+			c.say(subscribeMsg(id, `subscription{size}`))
+			c.hear(`{"id":"` + id + `","type":"next","payload":{"data":{"size":0}}}`)
+			c.say(subscribeMsg(id, `subscription{size}`))
+			c.closed(4409, "Subscriber for x"+strings.Repeat("ü", 53))
+		}},
 		{"one operation too many is an error", graphqlws.Config{MaxOperations: 1}, func(_ *testing.T, _ *server, c *socket) {
 			init(c)
 			c.say(subscribeMsg("1", `subscription{size}`))
