@@ -23,7 +23,7 @@ type Config struct {
 	MaxStreams int
 	// PingInterval is how often a comment is sent on a stream that is silent. Zero value means 15 s.
 	PingInterval time.Duration
-	// WriteTimeout is how long a write to a stream may take; a client that takes longer is cut. Zero value means 5 s.
+	// WriteTimeout is how long a client may take to be sent 64 KiB; one that takes longer is cut. Zero value means 5 s.
 	WriteTimeout time.Duration
 	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a stream, but for a single message; a subscription that finds
 	// no room catches up later. Zero values mean 256 and 1 MiB.

@@ -145,7 +145,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, params *graphql
 		if mediaType == typeResponse {
 			status = http.StatusBadRequest
 		}
-		writeResponse(w, mediaType, status, &graphql.Response{Errors: errs})
+		h.writeResponse(w, mediaType, status, &graphql.Response{Errors: errs})
 		return
 	}
 	resp := h.exec.Execute(r.Context(), op)
@@ -154,16 +154,16 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, params *graphql
 		status = http.StatusBadRequest
 	}
 	graphqlexec.NextStage()
-	writeResponse(w, mediaType, status, resp)
+	h.writeResponse(w, mediaType, status, resp)
 }
 
 // refuse answers a request that is not one of GraphQL over HTTP.
 func (h *Handler) refuse(w http.ResponseWriter, status int, message string) {
 	h.stats.refused.Add(1)
-	writeResponse(w, typeJSON, status, &graphql.Response{Errors: gqlerror.List{{Message: message}}})
+	h.writeResponse(w, typeJSON, status, &graphql.Response{Errors: gqlerror.List{{Message: message}}})
 }
 
-func writeResponse(w http.ResponseWriter, mediaType string, status int, resp *graphql.Response) {
+func (h *Handler) writeResponse(w http.ResponseWriter, mediaType string, status int, resp *graphql.Response) {
 	b, err := graphqlexec.AppendResponse(nil, resp)
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"errors":[{"message":"the answer cannot be encoded"}]}`)
@@ -171,5 +171,6 @@ func writeResponse(w http.ResponseWriter, mediaType string, status int, resp *gr
 	w.Header().Set("Content-Type", mediaType+"; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b) //nolint:gosec // JSON, said to be JSON. The client has gone if it fails.
+	out := newWriter(w, h.cfg.WriteTimeout)
+	_ = out.write(b) // The client has gone if it fails.
 }

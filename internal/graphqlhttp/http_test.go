@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -277,6 +278,85 @@ func TestStreamsEnd(t *testing.T) {
 			t.Errorf("status %d for one stream too many", resp.status)
 		}
 	})
+}
+
+// narrow is a listener whose connections hold little of what the client does not read.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return c, err
+}
+
+// unread sends a request that is answered with so many bytes, over a connection that holds little of them. The channel is closed when that is done with.
+func unread(t *testing.T, accept string, size int, timeout time.Duration) (net.Conn, <-chan struct{}) {
+	t.Helper()
+	exec := graphqlexec.New(exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: &exectest.Log{}}}), graphqlexec.Config{})
+	h := graphqlhttp.New(exec, graphqlhttp.Config{WriteTimeout: timeout})
+	done := make(chan struct{})
+	ts := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		close(done)
+	}))
+	ts.Listener = narrow{ts.Listener}
+	ts.Start()
+	t.Cleanup(ts.Close)
+	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ts.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
+	body := fmt.Sprintf(`{"query":"query($t:String!){echo(text:$t)}","variables":{"t":%q}}`, strings.Repeat("x", size))
+	_, err = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
+		accept, len(body), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, done
+}
+
+// One that does not read would hold a goroutine and an answer for as long as it likes.
+func TestAClientThatDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		t.Run(accept, func(t *testing.T) {
+			t.Parallel()
+			_, done := unread(t, accept, 900_000, 200*time.Millisecond)
+			select {
+			case <-done:
+			case <-time.After(20 * time.Second):
+				t.Error("it is still waited for")
+			}
+		})
+	}
+}
+
+// One that is slow but steady is not.
+func TestAClientThatReadsSlowlyGetsAll(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{"application/json", "text/event-stream"} {
+		t.Run(accept, func(t *testing.T) {
+			t.Parallel()
+			const size, within = 900_000, 3 * time.Second
+			c, _ := unread(t, accept, size, within/3)
+			got, start, part := 0, time.Now(), make([]byte, 32<<10)
+			for {
+				n, err := c.Read(part)
+				got += n
+				if err != nil {
+					break
+				}
+				time.Sleep(time.Until(start.Add(within * time.Duration(got) / size)))
+			}
+			if got < size {
+				t.Errorf("it got %d bytes of %d", got, size)
+			}
+		})
+	}
 }
 
 func TestGetWhereItIsAllowed(t *testing.T) {

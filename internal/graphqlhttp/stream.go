@@ -171,15 +171,11 @@ func (q *queue) signal() {
 	}
 }
 
-// eventWriter writes server-sent events, each write with a deadline.
-type eventWriter struct {
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	timeout time.Duration
-}
+// eventWriter writes server-sent events.
+type eventWriter struct{ writer }
 
 func newEventWriter(w http.ResponseWriter, timeout time.Duration) *eventWriter {
-	return &eventWriter{w: w, rc: http.NewResponseController(w), timeout: timeout}
+	return &eventWriter{newWriter(w, timeout)}
 }
 
 func (e *eventWriter) begin() error {
@@ -193,7 +189,7 @@ func (e *eventWriter) begin() error {
 }
 
 func (e *eventWriter) ping() error {
-	if err := e.write(":\n\n"); err != nil {
+	if err := e.write([]byte(":\n\n")); err != nil {
 		return err
 	}
 	return e.flush()
@@ -201,7 +197,7 @@ func (e *eventWriter) ping() error {
 
 // next writes a response. A line break in it, which JSON allows between tokens, would end the field.
 func (e *eventWriter) next(response []byte) error {
-	if err := e.write("event: next\ndata: "); err != nil {
+	if err := e.write([]byte("event: next\ndata: ")); err != nil {
 		return err
 	}
 	if bytes.ContainsAny(response, "\r\n") {
@@ -212,15 +208,15 @@ func (e *eventWriter) next(response []byte) error {
 			return r
 		}, response)
 	}
-	if _, err := e.w.Write(response); err != nil { //nolint:gosec // JSON in an event stream, said to be one.
+	if err := e.write(response); err != nil {
 		return err
 	}
-	return e.write("\n\n")
+	return e.write([]byte("\n\n"))
 }
 
 func (e *eventWriter) complete() error {
 	// EventSource ignores an event without data.
-	if err := e.write("event: complete\ndata: \n\n"); err != nil {
+	if err := e.write([]byte("event: complete\ndata: \n\n")); err != nil {
 		return err
 	}
 	return e.flush()
@@ -235,12 +231,6 @@ func (e *eventWriter) last(resp *graphql.Response) {
 	if e.next(b) == nil {
 		_ = e.complete()
 	}
-}
-
-func (e *eventWriter) write(s string) error {
-	_ = e.rc.SetWriteDeadline(time.Now().Add(e.timeout)) // Where it is not supported, the server's own holds.
-	_, err := e.w.Write([]byte(s))
-	return err
 }
 
 func (e *eventWriter) flush() error { return e.rc.Flush() }
