@@ -61,7 +61,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, status, err.Error())
 		return
 	}
-	if mediaType == typeEvents && r.Method == http.MethodPost {
+	if mediaType == typeEvents {
+		if r.Method != http.MethodPost {
+			h.refuse(w, http.StatusNotAcceptable, "events are sent in answer to a POST only")
+			return
+		}
 		h.stream(w, r, params)
 		return
 	}

@@ -377,6 +377,10 @@ func TestGetWhereItIsAllowed(t *testing.T) {
 	f(``, 400, `query is missing`)
 	f(`query=mutation{append(text:"a")}`, 405, `send mutations by POST`)
 	f(`query=subscription{size}`, 200, `a subscription has more than one answer`)
+	s.url = base + `/?query={echo(text:"a")}`
+	if got := s.do(t, "GET", "", "Accept", "text/event-stream"); got.status != 406 || got.header.Get("Content-Type") != "application/json; charset=utf-8" {
+		t.Errorf("a stream by GET: %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
+	}
 	if _, rev, _ := s.log.Since(0); rev != 0 {
 		t.Error("a GET has changed something")
 	}
