@@ -86,7 +86,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hijacker.conn.muted.Store(true)
-	c.ws, c.net = ws, hijacker.conn.Conn
+	h.mu.Lock() // A drain may cut it from here on.
+	c.net = hijacker.conn.Conn
+	h.mu.Unlock()
+	c.ws = ws
 	c.raw = rawConn(c.net)
 	limitKernelBuffer(c.net, h.cfg.KernelBufferBytes)
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
