@@ -47,6 +47,7 @@ type mapPainter struct {
 func (p *mapPainter) run(ctx context.Context) {
 	defer p.stream.Close()
 	p.draw()
+	p.sentAt = p.drawnAt
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -98,14 +99,17 @@ func (p *mapPainter) send() bool {
 	return p.stream.Send(&m, "")
 }
 
-// welcome sends the whole map to all who join, after the members have the same.
+// welcome sends the whole map to all who join. It is what the members hold, brought to the present first if they may be sent that already.
 func (p *mapPainter) welcome() bool {
 	for {
 		j, ok := p.stream.NextJoin()
 		if !ok {
 			return true
 		}
-		if !p.send() || !p.stream.SendJoin(j, p.drawn, "", true) {
+		if time.Since(p.drawnAt) >= p.interval && !p.send() {
+			return false
+		}
+		if !p.stream.SendJoin(j, p.drawn, "", true) {
 			return false
 		}
 	}

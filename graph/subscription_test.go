@@ -454,6 +454,38 @@ func TestFleetMapSendsItsLayoutOnlyWhenItIsAnother(t *testing.T) {
 	})
 }
 
+// A thousand pages that come back one after the other must not have all others sent a map for each of them.
+func TestWhoJoinsAFleetMapHastensNobodyElses(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
+		a := newAPI(registry.Config{})
+		a.apply(t, heartbeat("a", 0))
+		const query = `subscription { fleetMap(intervalMs: 1000) { cells layout { groups { key } } } }`
+		const layout = `,"layout":{"groups":[{"key":"a"}]}`
+		s := a.subscribe(t, query, nil)
+		s.expect(data(`"fleetMap":{"cells":"0"` + layout + `}`))
+		for i := range 5 {
+			time.Sleep(50 * time.Millisecond)
+			a.apply(t, heartbeat("a", float64(20*i)))
+			a.subscribe(t, query, nil).expect(data(`"fleetMap":{"cells":"0"` + layout + `}`))
+		}
+		s.expect()
+		time.Sleep(time.Second)
+		s.expect(data(`"fleetMap":{"cells":"s","layout":null}`))
+		time.Sleep(time.Second)
+		a.apply(t, heartbeat("a", 100)) // at once after a quiet time, to all
+		late := a.subscribe(t, query, nil)
+		late.expect(data(`"fleetMap":{"cells":"z"` + layout + `}`))
+		s.expect(data(`"fleetMap":{"cells":"z","layout":null}`))
+		s.setFull(true)
+		time.Sleep(time.Second)
+		a.apply(t, heartbeat("a", 0))
+		time.Sleep(time.Second)
+		late.expect(data(`"fleetMap":{"cells":"0","layout":null}`))
+		s.setFull(false)
+		s.expect(data(`"fleetMap":{"cells":"0"` + layout + `}`))
+	})
+}
+
 func TestEventsAreSentAsTheyHappen(t *testing.T) {
 	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
