@@ -125,10 +125,7 @@ func (c *conn) read() {
 	defer func() { c.failed(recover()) }()
 	c.ws.SetReadLimit(int64(c.h.cfg.MaxMessageBytes))
 	c.ws.SetPingHandler(c.pinged)
-	c.ws.SetPongHandler(func(string) error {
-		c.touch()
-		return nil
-	})
+	c.ws.SetPongHandler(c.ponged)
 	for {
 		kind, message, err := c.ws.NextReader()
 		var data *bytes.Buffer
@@ -185,8 +182,7 @@ func (t *task) handle() (execute func()) {
 func (c *conn) received(kind int, data *bytes.Buffer) {
 	c.h.stats.messagesIn.Add(1)
 	switch {
-	case !c.limiter.Allow():
-		c.shut(closeTooMany, reasonTooManyMessage)
+	case !c.allowed():
 	case kind != websocket.TextMessage:
 		c.shut(closeInvalidMessage, "Invalid message: it must be text")
 	case !utf8.Valid(data.Bytes()):
@@ -202,8 +198,7 @@ func (c *conn) received(kind int, data *bytes.Buffer) {
 // pinged answers a ping frame. Only the newest is answered, as RFC 6455, 5.5.3 allows, so that pings queue nothing.
 func (c *conn) pinged(payload string) error {
 	c.touch()
-	if !c.limiter.Allow() {
-		c.shut(closeTooMany, reasonTooManyMessage)
+	if !c.allowed() {
 		return nil
 	}
 	c.mu.Lock()
@@ -211,6 +206,22 @@ func (c *conn) pinged(payload string) error {
 	c.out.pong = []byte(payload)
 	c.signal()
 	return nil
+}
+
+// ponged takes a pong frame, which may come without having been asked for.
+func (c *conn) ponged(string) error {
+	c.touch()
+	c.allowed()
+	return nil
+}
+
+// allowed tells whether the client may send as fast as it does, and closes the socket if not.
+func (c *conn) allowed() bool {
+	if c.limiter.Allow() {
+		return true
+	}
+	c.shut(closeTooMany, reasonTooManyMessage)
+	return false
 }
 
 // touch puts the read deadline off, once the client has made itself known. It is called by the reader.

@@ -289,6 +289,12 @@ func TestProtocol(t *testing.T) {
 			}
 			c.closed(4429, "Too many requests")
 		}},
+		{"more pong frames than allowed closes 4429", graphqlws.Config{MessagesPerSecond: 0.001, MessageBurst: 2}, func(_ *testing.T, _ *server, c *socket) {
+			for range 3 {
+				_ = c.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Second))
+			}
+			c.closed(4429, "Too many requests")
+		}},
 		{"a broken frame closes 1002", graphqlws.Config{}, func(_ *testing.T, _ *server, c *socket) {
 			_, _ = c.NetConn().Write([]byte{0x83, 0x80, 0, 0, 0, 0}) // Opcode 3 is reserved.
 			c.closed(1002, "Protocol error")
