@@ -55,9 +55,13 @@ func (sub *subscription) signal() {
 	}
 }
 
-// next waits for the next payload. Payloads that came before the end are still given out.
+// next waits for the next payload. Payloads that came before the end of the subscription are still given out, but none after that of ctx: who is
+// slower than the server would find one waiting for as long as the server speaks.
 func (sub *subscription) next(ctx context.Context) ([]byte, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		sub.mu.Lock()
 		if len(sub.queue) > 0 {
 			payload := sub.queue[0]

@@ -85,6 +85,38 @@ func TestWatchMayBeStoppedAndCancelledAtOnce(t *testing.T) {
 	}
 }
 
+// What waits may be much: a consumer that is slower than the server would not hear for hours that it is to end.
+func TestWatchEndsWithItsContextThoughMessagesWait(t *testing.T) {
+	c := speaking(t, client.Config{}, func(p *peer) {
+		id, _ := p.accept()
+		for i := range 100 {
+			p.next(id, fmt.Sprintf(`{"ticks":%d}`, i))
+		}
+		other, _ := p.subscribed()
+		p.next(other, `{"ticks":-1}`)
+		p.drain()
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	enough := errors.New("enough")
+	taken := 0
+	for _, err := range client.Watch[tick](ctx, c, ticks, nil) {
+		if err != nil {
+			if !errors.Is(err, enough) {
+				t.Errorf("got %v, want the context's cause", err)
+			}
+			break
+		}
+		if taken++; taken > 1 {
+			t.Fatal("another element after the context ended")
+		}
+		for range client.Watch[tick](t.Context(), c, ticks, nil) { // what is sent after all of them has come, so they wait
+			break
+		}
+		cancel(enough)
+	}
+}
+
 func TestWatchAnswersPings(t *testing.T) {
 	c := speaking(t, client.Config{}, func(p *peer) {
 		if f, _ := p.read(); f.Type != "connection_init" {
