@@ -49,7 +49,7 @@ func benchMirror(tb testing.TB) *Mirror {
 	m := NewMirror(&Client{}, MirrorConfig{})
 	const chunk = 1000 / benchWorkers
 	for h := 0; h < benchHives; h += chunk {
-		if err := m.take(benchUpdate(h == 0, h+chunk >= benchHives, h, min(h+chunk, benchHives), 0)); err != nil {
+		if err := m.take(message{payload: benchUpdate(h == 0, h+chunk >= benchHives, h, min(h+chunk, benchHives), 0)}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if err := m.take(updates[i%len(updates)]); err != nil {
+		if err := m.take(message{payload: updates[i%len(updates)]}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -128,7 +128,7 @@ func TestAMirrorOf100000WorkersIsSmall(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	m := benchMirror(t)
 	for i := range 3 { // and not only at first
-		if err := m.take(benchUpdate(false, true, 0, benchHives, i+1)); err != nil {
+		if err := m.take(message{payload: benchUpdate(false, true, 0, benchHives, i+1)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestAMirrorOf100000WorkersIsSmall(t *testing.T) {
 // Choosing must leave no garbage: at millions of decisions a second nothing else would matter.
 func TestBestAllocatesNothing(t *testing.T) {
 	m := NewMirror(&Client{}, MirrorConfig{})
-	if err := m.take(benchUpdate(true, true, 0, 100, 0)); err != nil {
+	if err := m.take(message{payload: benchUpdate(true, true, 0, 100, 0)}); err != nil {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(1000, func() { m.Best("vendor/model-5-Instruct", 10_000) }); n != 0 {

@@ -38,8 +38,7 @@ type Mirror struct {
 	client  *Client
 	cfg     MirrorConfig
 	view    atomic.Pointer[View]
-	began   time.Time
-	heard   atomic.Int64 // since began, in ns, plus 1; 0: never
+	heard   atomic.Pointer[heard]
 	running atomic.Bool
 	ready   chan struct{} // closed with the first truth
 	done    chan struct{} // closed when Run has returned; err is set then
@@ -60,7 +59,7 @@ var errTwice = errors.New("a mirror runs only once")
 func NewMirror(c *Client, cfg MirrorConfig) *Mirror {
 	cfg.Interval = cmp.Or(cfg.Interval, 100*time.Millisecond)
 	cfg.Silence = cmp.Or(cfg.Silence, 25*time.Second)
-	m := &Mirror{client: c, cfg: cfg, began: time.Now(), ready: make(chan struct{}), done: make(chan struct{}),
+	m := &Mirror{client: c, cfg: cfg, ready: make(chan struct{}), done: make(chan struct{}),
 		hives: newTable[MirrorHive](), workers: newTable[MirrorWorker]()}
 	m.decoder = &decoder{hives: m.hives, workers: m.workers}
 	m.view.Store(&View{superseded: make(chan struct{})})
@@ -82,9 +81,10 @@ func (m *Mirror) run(ctx context.Context) error {
 	for {
 		watched, cancel := context.WithCancelCause(ctx)
 		silence := time.AfterFunc(m.cfg.Silence, func() { cancel(errSilent) })
-		err := m.client.watch(watched, m.subscription, true, func(payload []byte) error {
-			silence.Reset(m.cfg.Silence)
-			return m.take(payload)
+		err := m.client.watch(watched, m.subscription, true, func(msg message) error {
+			silence.Stop() // What OnChange takes is not the server's silence.
+			defer silence.Reset(m.cfg.Silence)
+			return m.take(msg)
 		})
 		silence.Stop()
 		cancel(nil)
@@ -112,9 +112,9 @@ func (m *Mirror) discard() {
 	m.partial = false
 }
 
-// take takes in the payload of one message, as the schema says: forget all on a reset, put, then drop.
-func (m *Mirror) take(payload []byte) error {
-	u, err := m.decoder.decode(payload)
+// take takes in one message, as the schema says: forget all on a reset, put, then drop.
+func (m *Mirror) take(msg message) error {
+	u, err := m.decoder.decode(msg.payload)
 	if err != nil {
 		return err
 	}
@@ -140,12 +140,26 @@ func (m *Mirror) take(payload []byte) error {
 	if m.partial = !u.complete; m.partial {
 		return nil
 	}
-	m.publish(u.revision)
+	m.publish(u.revision, msg.came)
 	return nil
 }
 
-// publish shows what was taken in.
-func (m *Mirror) publish(revision string) {
+// heard is when something was heard, by both clocks of the machine.
+type heard struct {
+	steady time.Time // goes on evenly, but stands still while the machine sleeps
+	wall   time.Time // goes on meanwhile, but may be set
+}
+
+func heardAt(t time.Time) *heard { return &heard{t, t.Round(0)} }
+
+// age is how long ago that was: the longer one by the two clocks. To take what is new for old until the next message costs little; to take
+// the fleet of yesterday for that of now, when a machine wakes up, does not.
+func (h *heard) age(now time.Time) time.Duration {
+	return max(now.Sub(h.steady), now.Round(0).Sub(h.wall))
+}
+
+// publish shows what was taken in; it came with a message at this time.
+func (m *Mirror) publish(revision string, came time.Time) {
 	old := m.view.Load()
 	now := &View{revision: revision, rankings: old.rankings, superseded: make(chan struct{})}
 	var hives []step[MirrorHive]
@@ -155,7 +169,7 @@ func (m *Mirror) publish(revision string) {
 	now.rankings = rerank(old.rankings, workers)
 	m.position = revision
 	m.view.Store(now)
-	m.heard.Store(int64(time.Since(m.began)) + 1)
+	m.heard.Store(heardAt(came))
 	close(old.superseded)
 	if old.revision == "" {
 		close(m.ready)
@@ -172,13 +186,13 @@ func (m *Mirror) publish(revision string) {
 
 // Stale is the age of the newest truth: how long ago the server last said what is, or that nothing changed. In a
 // fleet where nothing changes it says so every 10 s, so an age above that, and a little for the way, means trouble: the mirror shows what
-// was, and nobody knows what is. Before the first truth the age is without measure: [math.MaxInt64].
+// was, and nobody knows what is. What waited for a slow OnChange is as old as it is. Before the first truth the age is without measure: [math.MaxInt64].
 func (m *Mirror) Stale() time.Duration {
-	heard := m.heard.Load()
-	if heard == 0 {
+	h := m.heard.Load()
+	if h == nil {
 		return math.MaxInt64
 	}
-	return time.Since(m.began) - time.Duration(heard-1)
+	return h.age(time.Now())
 }
 
 // Ready is closed with the first truth.

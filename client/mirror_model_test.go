@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -127,7 +128,7 @@ func TestMirrorEqualsItsModel(t *testing.T) {
 				delete(want.nextHives, h.ID)
 			}
 			u.Hives, u.Workers, u.Removed = notNil(u.Hives), notNil(u.Workers), notNil(u.Removed)
-			if err := m.take(u.payload()); err != nil {
+			if err := m.take(message{payload: u.payload()}); err != nil {
 				t.Fatal(err)
 			}
 			if u.Complete {
@@ -167,6 +168,23 @@ func TestMirrorEqualsItsModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+// A machine that slept has a steady clock that knows nothing of it.
+func TestWhatWasHeardBeforeTheMachineSleptIsOld(t *testing.T) {
+	now := time.Now()
+	h := heardAt(now.Add(-time.Second))
+	if got := h.age(now); got != time.Second {
+		t.Errorf("a second ago was %s ago", got)
+	}
+	h.wall = h.wall.Add(-time.Hour) // as if the wall clock had gone on by an hour meanwhile
+	if got := h.age(now); got != time.Hour+time.Second {
+		t.Errorf("got %s, want the hour of sleep too", got)
+	}
+	h.wall = now.Add(time.Hour).Round(0) // set back since
+	if got := h.age(now); got != time.Second {
+		t.Errorf("got %s after the wall clock was set back, want 1s", got)
+	}
 }
 
 func notNil[T any](s []T) []T { return append([]T{}, s...) }

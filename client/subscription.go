@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 var (
@@ -20,9 +21,15 @@ type subscription struct {
 	wake   chan struct{} // holds one token when there is something to see
 
 	mu    sync.Mutex // guards what follows
-	queue [][]byte
+	queue []message
 	bytes int64
 	err   error // what comes after the queue
+}
+
+// message is a payload and when it came: it may have waited when it is taken.
+type message struct {
+	payload []byte
+	came    time.Time
 }
 
 // deliver queues a payload; beyond most bytes the subscription ends with errBehind.
@@ -33,7 +40,7 @@ func (sub *subscription) deliver(payload []byte, most int64) {
 	case len(sub.queue) > 0 && sub.bytes+int64(len(payload)) > most:
 		sub.queue, sub.err = nil, errBehind
 	default:
-		sub.queue = append(sub.queue, payload)
+		sub.queue = append(sub.queue, message{payload, time.Now()})
 		sub.bytes += int64(len(payload))
 	}
 	sub.mu.Unlock()
@@ -55,30 +62,30 @@ func (sub *subscription) signal() {
 	}
 }
 
-// next waits for the next payload. Payloads that came before the end of the subscription are still given out, but none after that of ctx: who is
+// next waits for the next message. Messages that came before the end of the subscription are still given out, but none after that of ctx: who is
 // slower than the server would find one waiting for as long as the server speaks.
-func (sub *subscription) next(ctx context.Context) ([]byte, error) {
+func (sub *subscription) next(ctx context.Context) (message, error) {
 	for {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return message{}, context.Cause(ctx)
 		}
 		sub.mu.Lock()
 		if len(sub.queue) > 0 {
-			payload := sub.queue[0]
-			sub.queue[0] = nil
+			m := sub.queue[0]
+			sub.queue[0] = message{}
 			sub.queue = sub.queue[1:]
-			sub.bytes -= int64(len(payload))
+			sub.bytes -= int64(len(m.payload))
 			sub.mu.Unlock()
-			return payload, nil
+			return m, nil
 		}
 		err := sub.err
 		sub.mu.Unlock()
 		if err != nil {
-			return nil, err
+			return message{}, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return message{}, context.Cause(ctx)
 		case <-sub.wake:
 		}
 	}

@@ -71,8 +71,8 @@ func watchField[R, F any](ctx context.Context, c *Client, name, query string, va
 func watchAs[T any](ctx context.Context, c *Client, op func() operation, endless bool) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		stopped := false // Even if ctx ended at the same time, a caller who stopped is told nothing more.
-		err := c.watch(ctx, op, endless, func(payload []byte) error {
-			data, err := dataOf(payload)
+		err := c.watch(ctx, op, endless, func(m message) error {
+			data, err := dataOf(m.payload)
 			if err != nil {
 				return err
 			}
@@ -95,10 +95,10 @@ func watchAs[T any](ctx context.Context, c *Client, op func() operation, endless
 // errStopped ends a watch whose caller has seen enough.
 var errStopped = errors.New("stopped")
 
-// watch subscribes as often as it takes and hands over the payload of every message, an execution result. It asks for the operation anew before each
+// watch subscribes as often as it takes and hands over every message, whose payload is an execution result. It asks for the operation anew before each
 // subscription, so that one which remembers a position can go on from there. An endless subscription is begun anew, too, when the
 // server completes it. The error of take ends it.
-func (c *Client) watch(ctx context.Context, op func() operation, endless bool, take func(payload []byte) error) error {
+func (c *Client) watch(ctx context.Context, op func() operation, endless bool, take func(message) error) error {
 	c.line.join()
 	defer c.line.leave()
 	for {
@@ -137,14 +137,14 @@ func (c *Client) watch(ctx context.Context, op func() operation, endless bool, t
 var errBegin = errors.New("begin anew")
 
 // follow hands over what a subscription brings until it ends.
-func follow(ctx context.Context, sub *subscription, take func([]byte) error) error {
+func follow(ctx context.Context, sub *subscription, take func(message) error) error {
 	defer sub.socket.leave(sub)
 	for {
-		payload, err := sub.next(ctx)
+		m, err := sub.next(ctx)
 		if err != nil {
 			return err
 		}
-		if err := take(payload); err != nil {
+		if err := take(m); err != nil {
 			return err
 		}
 	}
