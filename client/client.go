@@ -39,8 +39,8 @@ type Config struct {
 	MaxPause time.Duration
 	// Linger is how long the connection is kept after its last subscription has ended. Zero means not at all.
 	Linger time.Duration
-	// Interrupted is told when subscriptions are interrupted, and how long the pause before the next try is. It may be
-	// called from any goroutine and must not block. Nil: nobody is told.
+	// Interrupted is told when subscriptions are interrupted, whether their connection was or the server ended one for reasons of its own, and how
+	// long the pause before the next try is. It may be called from any goroutine and must not block. Nil: nobody is told.
 	Interrupted func(err error, pause time.Duration)
 }
 
@@ -64,6 +64,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if strings.ContainsFunc(cfg.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil, errors.New("the token contains a blank or a character that no header may carry")
+	}
+	if min(cfg.MaxAnswerBytes, int64(cfg.Timeout), int64(cfg.PingInterval), int64(cfg.MaxPause), int64(cfg.Linger)) < 0 {
+		return nil, errors.New("times and bounds must not be negative")
 	}
 	transport := cfg.Transport
 	if transport == nil {
@@ -99,6 +102,12 @@ func (c *Client) Heartbeat(ctx context.Context, input *HeartbeatInput) (*Heartbe
 		return nil, fmt.Errorf("cannot send the heartbeat: %w", err)
 	}
 	return answer.Heartbeat, nil
+}
+
+func (c *Client) tellInterrupted(err error, pause time.Duration) {
+	if tell := c.cfg.Interrupted; tell != nil {
+		tell(err, pause)
+	}
 }
 
 // CloseIdle closes the connections that are kept open between calls and between subscriptions.

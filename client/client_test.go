@@ -171,6 +171,15 @@ func TestTheTokenStaysSecret(t *testing.T) {
 	})
 }
 
+func TestNegativeBoundsAreRefused(t *testing.T) {
+	for _, cfg := range []client.Config{{Timeout: -1}, {MaxAnswerBytes: -1}, {PingInterval: -1}, {MaxPause: -1}, {Linger: -1}} {
+		cfg.URL = "http://127.0.0.1:1"
+		if _, err := client.New(cfg); err == nil {
+			t.Errorf("%+v is taken", cfg)
+		}
+	}
+}
+
 func TestURLsThatAreRefused(t *testing.T) {
 	for _, url := range []string{"", "127.0.0.1:7833", "localhost", "ftp://h", "file:///etc/passwd", "http://", "http://u:s3cret@h", "http://h\x7f:1", "ws://h"} {
 		if _, err := client.New(client.Config{URL: url}); err == nil || strings.Contains(err.Error(), "s3cret") {

@@ -132,7 +132,5 @@ func (l *line) interrupted(s *socket, err error) {
 	l.failed++
 	l.notBefore = time.Now().Add(pause)
 	l.mu.Unlock()
-	if report := l.client.cfg.Interrupted; report != nil {
-		report(err, pause)
-	}
+	l.client.tellInterrupted(err, pause)
 }

@@ -52,8 +52,12 @@ type Mirror struct {
 	partial  bool   // a snapshot has begun, and is not complete
 }
 
-// errTwice tells that Run was called before.
-var errTwice = errors.New("a mirror runs only once")
+var (
+	// errTwice tells that Run was called before.
+	errTwice = errors.New("a mirror runs only once")
+	// errNegative tells that a time of the configuration is none.
+	errNegative = errors.New("a mirror's times must not be negative")
+)
 
 // NewMirror returns a mirror of what the server of c holds. It is empty until Run runs.
 func NewMirror(c *Client, cfg MirrorConfig) *Mirror {
@@ -72,7 +76,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 	if !m.running.CompareAndSwap(false, true) {
 		return errTwice
 	}
-	m.err = m.run(ctx)
+	if m.err = errNegative; min(m.cfg.Interval, m.cfg.Silence) >= 0 {
+		m.err = m.run(ctx)
+	}
 	close(m.done)
 	return m.err
 }
@@ -94,6 +100,7 @@ func (m *Mirror) run(ctx context.Context) error {
 		if !errors.Is(err, errSilent) {
 			return fmt.Errorf("the mirror ended: %w", err)
 		}
+		m.client.tellInterrupted(errSilent, 0)
 	}
 }
 

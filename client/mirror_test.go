@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,7 +193,10 @@ func TestAMirrorThatIsBusyDoesNotSubscribeAnew(t *testing.T) {
 }
 
 func TestAMirrorSubscribesAnewWhenTheServerSaysNothing(t *testing.T) {
-	c := speaking(t, soon(), func(p *peer) {
+	var told atomic.Int32
+	cfg := soon()
+	cfg.Interrupted = func(error, time.Duration) { told.Add(1) }
+	c := speaking(t, cfg, func(p *peer) {
 		id, sub := p.accept()
 		if p.nth == 1 {
 			p.next(id, changes("e.1", "INITIAL", true, nil, nil))
@@ -205,10 +209,16 @@ func TestAMirrorSubscribesAnewWhenTheServerSaysNothing(t *testing.T) {
 		p.drain() // answers pings, so that the connection looks well
 	})
 	await(t, mirroring(t, c, client.MirrorConfig{Silence: 50 * time.Millisecond}), "e.2")
+	if told.Load() == 0 {
+		t.Error("nobody was told")
+	}
 }
 
 func TestAMirrorSurvivesTroubleOfTheServer(t *testing.T) {
-	c := speaking(t, soon(), func(p *peer) {
+	told := make(chan error, 10)
+	cfg := soon()
+	cfg.Interrupted = func(err error, _ time.Duration) { told <- err }
+	c := speaking(t, cfg, func(p *peer) {
 		id, _ := p.accept()
 		p.send(frame{ID: id, Type: "error", Payload: []byte(`[{"message":"not now","extensions":{"code":"INTERNAL"}}]`)})
 		id, _ = p.subscribed()
@@ -218,6 +228,13 @@ func TestAMirrorSurvivesTroubleOfTheServer(t *testing.T) {
 		p.drain()
 	})
 	await(t, mirroring(t, c, client.MirrorConfig{}), "e.1")
+	if n := len(told); n != 2 {
+		t.Fatalf("told of %d interruptions, want 2", n)
+	}
+	var refused *client.Error
+	if err := <-told; !errors.As(err, &refused) || refused.Message != "not now" {
+		t.Errorf("told of %v", err)
+	}
 }
 
 func TestAMirrorEndsWhenItIsRefused(t *testing.T) {
@@ -236,6 +253,17 @@ func TestAMirrorEndsWhenItIsRefused(t *testing.T) {
 	}
 	if err := m.Run(t.Context()); err == nil {
 		t.Error("it runs a second time")
+	}
+}
+
+func TestAMirrorWithNegativeTimesDoesNotRun(t *testing.T) {
+	c := newClient(t, client.Config{URL: "http://127.0.0.1:1"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	for _, cfg := range []client.MirrorConfig{{Silence: -1}, {Interval: -1}} {
+		if err := client.NewMirror(c, cfg).Run(ctx); err == nil || ctx.Err() != nil {
+			t.Errorf("%+v: got %v", cfg, err)
+		}
 	}
 }
 

@@ -101,6 +101,11 @@ var errStopped = errors.New("stopped")
 func (c *Client) watch(ctx context.Context, op func() operation, endless bool, take func(message) error) error {
 	c.line.join()
 	defer c.line.leave()
+	ended := 0 // how often in a row the server ended the operation before it said anything
+	taking := func(m message) error {
+		ended = 0
+		return take(m)
+	}
 	for {
 		s, err := c.line.get(ctx)
 		if err != nil {
@@ -108,7 +113,7 @@ func (c *Client) watch(ctx context.Context, op func() operation, endless bool, t
 		}
 		sub, err := s.subscribe(op())
 		if err == nil {
-			err = follow(ctx, sub, take)
+			err = follow(ctx, sub, taking)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -119,7 +124,10 @@ func (c *Client) watch(ctx context.Context, op func() operation, endless bool, t
 			return nil
 		case errors.Is(err, errCompleted), endless && passing(err):
 			// The socket is well; a pause keeps us from a race with a server that ends all at once.
-			if err := sleep(ctx, pauseAfter(err, 2, c.cfg.MaxPause)); err != nil {
+			pause := pauseAfter(err, 2+ended, c.cfg.MaxPause)
+			ended++
+			c.tellInterrupted(err, pause)
+			if err := sleep(ctx, pause); err != nil {
 				return err
 			}
 		case isEnd(s, err):
