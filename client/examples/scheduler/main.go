@@ -62,17 +62,15 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		go hive.report(ctx, registry, log)
 	}
 
-	mirror := client.NewMirror(registry, client.MirrorConfig{})
-	mirrored := make(chan error, 1)
-	go func() { mirrored <- mirror.Run(ctx) }()
-
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err != nil {
 		return err
 	}
+	mirror := client.NewMirror(registry, client.MirrorConfig{})
 	web := &http.Server{Handler: newScheduler(mirror, log), ReadHeaderTimeout: 5 * time.Second}
+	mirrored := make(chan error, 1)
 	go func() {
-		<-ctx.Done()
+		mirrored <- mirror.Run(ctx) // It ends when we are told to end, or when the registry will not have us: there is nothing to schedule by then.
 		_ = web.Close()
 	}()
 	log.Info("taking requests", "url", "http://"+listener.Addr().String()+"/v1/chat/completions")

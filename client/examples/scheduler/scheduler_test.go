@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -105,6 +107,21 @@ func TestJobsAreDoneByTheFleetEvenWhenWorkersVanish(t *testing.T) {
 	}
 	if len(workers) != engines-1 {
 		t.Errorf("the work went to %v, want the %d engines that are left", workers, engines-1)
+	}
+}
+
+// A registry that will not have us is no reason to answer 503 for ever without saying why.
+func TestTheSchedulerEndsWhenTheRegistryRefusesIt(t *testing.T) {
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	}))
+	defer refusing.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := run(ctx, []string{"--server", refusing.URL, "--listen", "127.0.0.1:0"}, io.Discard)
+	var status *client.StatusError
+	if !errors.As(err, &status) || status.Status != http.StatusMisdirectedRequest {
+		t.Errorf("got %v", err)
 	}
 }
 
