@@ -1,6 +1,6 @@
-import { useEffect, useRef } from 'react'
 import { usePage, useValue } from '../page'
 import { CloseIcon } from './icons'
+import { Modal } from './modal'
 import { Key } from './parts'
 
 const groups: { name: string; keys: [string[], string][] }[] = [
@@ -45,11 +45,9 @@ const groups: { name: string; keys: [string[], string][] }[] = [
 export function KeySheet() {
   const page = usePage()
   const { letterKeys } = useValue(page.prefs.prefs)
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
   const close = () => page.dialog.set('')
   return (
-    <dialog ref={dialog} className="sheet" aria-labelledby="keys-title" onClose={close} onCancel={close}>
+    <Modal className="sheet" aria-labelledby="keys-title">
       <header>
         <h2 id="keys-title">Keyboard</h2>
         <button type="button" className="icon-button" aria-label="Close" onClick={close}>
@@ -83,6 +81,6 @@ export function KeySheet() {
         />
         Single-letter keys
       </label>
-    </dialog>
+    </Modal>
   )
 }

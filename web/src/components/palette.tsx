@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { execute, operation, playgroundLink } from '../api/client'
 import { FindDocument, type FindQuery } from '../api/gen/graphql'
 import { asCurl, asGo, asGraphQL, isQuery } from '../api/snippets'
@@ -6,6 +6,7 @@ import { counted } from '../lib/format'
 import { type Page, usePage, useValue } from '../page'
 import { start, type View } from '../store/url'
 import { copy } from './copymenu'
+import { Modal } from './modal'
 import { Shape, type Shown, workerState } from './parts'
 
 interface Entry {
@@ -99,12 +100,10 @@ function fixedEntries(page: Page): Entry[] {
 /** Views, actions, models, workers and hives, by name. */
 export function Palette() {
   const page = usePage()
-  const dialog = useRef<HTMLDialogElement>(null)
   const [text, setText] = useState('')
   const [found, setFound] = useState<FindQuery | null>(null)
   const [at, setAt] = useState(0)
   const summary = useValue(page.summary.live.state).value
-  useEffect(() => dialog.current?.showModal(), [])
 
   const search = text.trim()
   useEffect(() => {
@@ -191,14 +190,11 @@ export function Palette() {
   }, [active])
 
   return (
-    <dialog
-      ref={dialog}
+    <Modal
       className="palette"
       aria-label="Search and commands"
-      onClose={close}
-      onCancel={close}
       onClick={(event) => {
-        if (event.target === dialog.current) close()
+        if (event.target === event.currentTarget) close()
       }}
       onKeyDown={onKey}
     >
@@ -244,6 +240,6 @@ export function Palette() {
         ))}
         {entries.length === 0 && <p className="nothing">Nothing is called that.</p>}
       </div>
-    </dialog>
+    </Modal>
   )
 }

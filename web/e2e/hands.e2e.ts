@@ -1,0 +1,78 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { complaints, launch, open, type Watch } from './browser'
+import { Fleet, Waggle } from './server'
+
+let browser: Browser
+let waggle: Waggle
+let fleet: Fleet
+let watch: Watch
+
+beforeAll(async () => {
+  browser = await launch()
+  waggle = await Waggle.start()
+  fleet = await new Fleet(waggle, 20, 8).start()
+})
+afterAll(async () => {
+  fleet?.stop()
+  await browser?.close()
+  await waggle?.kill()
+})
+afterEach(async () => {
+  const held = watch ? complaints(watch) : []
+  await watch?.page.context().close()
+  expect(held).toEqual([])
+})
+
+const firstRow = (page: Page) => page.locator('.grid-body .row:not(.skeleton)').first().waitFor()
+const focused = (page: Page) =>
+  page.evaluate(() => {
+    const at = document.activeElement
+    return at?.getAttribute('aria-label') ?? at?.textContent ?? ''
+  })
+
+describe('with the keyboard alone', () => {
+  const visit = async (query = ''): Promise<Page> => {
+    watch = await open(browser, waggle.url + query)
+    await firstRow(watch.page)
+    return watch.page
+  }
+  const find = 'Find workers by id, model or hostname'
+
+  test('the focus is where it was when a dialog closes, in whatever way', async () => {
+    const page = await visit()
+    const palette = page.getByRole('dialog', { name: 'Search and commands' })
+    await page.getByLabel(find).focus()
+    await page.keyboard.press('Control+k')
+    await palette.waitFor()
+    await page.keyboard.press('Control+k')
+    await palette.waitFor({ state: 'detached' })
+    expect(await focused(page)).toBe(find)
+    await page.keyboard.press('Control+k')
+    await page.keyboard.type('Next theme')
+    await page.keyboard.press('Enter')
+    await palette.waitFor({ state: 'detached' })
+    expect(await focused(page)).toBe(find)
+    await page.getByRole('button', { name: 'Keyboard shortcuts' }).press('Enter')
+    const sheet = page.getByRole('dialog', { name: 'Keyboard' })
+    await sheet.getByRole('button', { name: 'Close' }).press('Enter')
+    await sheet.waitFor({ state: 'detached' })
+    expect(await focused(page)).toBe('Keyboard shortcuts')
+    await page.keyboard.press('Enter')
+    await sheet.waitFor()
+    await page.keyboard.press('Control+k')
+    await sheet.waitFor({ state: 'detached' })
+    await palette.waitFor()
+    await page.keyboard.type('gpu-007')
+    await page
+      .getByRole('option', { name: /gpu-007/ })
+      .first()
+      .waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByTestId('drawer').waitFor()
+    await expect.poll(() => focused(page)).toBe('gpu-007')
+    await page.keyboard.press('Escape')
+    await page.getByTestId('drawer').waitFor({ state: 'detached' })
+    expect(await focused(page)).toBe('Keyboard shortcuts')
+  })
+})
