@@ -9,7 +9,7 @@ interface Props {
   children: (close: () => void) => ReactNode
 }
 
-/** A button and what it opens. Escape and a click elsewhere close it; focus goes back to the button. */
+/** A button and what it opens. Escape closes it and gives the focus back to the button; a click or Tab elsewhere closes it too. */
 export function Popover({ label, name, className = 'button', align = 'left', children }: Props) {
   const [open, setOpen] = useState(false)
   const box = useRef<HTMLDivElement>(null)
@@ -27,12 +27,17 @@ export function Popover({ label, name, className = 'button', align = 'left', chi
       setOpen(false)
       button.current?.focus()
     }
+    const onLeave = ({ relatedTarget }: FocusEvent) => {
+      if (relatedTarget && !box.current?.contains(relatedTarget as Node)) setOpen(false)
+    }
     document.addEventListener('pointerdown', onPointer)
     box.current?.addEventListener('keydown', onKey)
+    box.current?.addEventListener('focusout', onLeave)
     const held = box.current
     return () => {
       document.removeEventListener('pointerdown', onPointer)
       held?.removeEventListener('keydown', onKey)
+      held?.removeEventListener('focusout', onLeave)
     }
   }, [open])
 

@@ -35,6 +35,10 @@ const isTyping = (target: EventTarget | null): boolean =>
 const isButton = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && /^(BUTTON|A|SUMMARY)$/.test(target.tagName)
 
+/** Things with moves of their own: details scroll, menus have fields and lists. */
+const isApart = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.closest('.drawer, .popover') !== null
+
 /** What a key does; true when it did something and the browser shall not. */
 export function press(page: Page, event: KeyboardEvent, goPending: { at: number }): boolean {
   const { key } = event
@@ -66,7 +70,7 @@ export function press(page: Page, event: KeyboardEvent, goPending: { at: number 
     return true
   }
   const move = moves[key as keyof typeof moves]
-  if (move && list) {
+  if (move && list && !isApart(event.target)) {
     list.move(move)
     return true
   }
