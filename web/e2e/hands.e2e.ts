@@ -1,6 +1,6 @@
-import type { Browser, Page } from 'playwright-core'
+import { type Browser, devices, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { complaints, launch, open, type Watch } from './browser'
+import { complaints, launch, open, picture, type Watch } from './browser'
 import { Fleet, Waggle } from './server'
 
 let browser: Browser
@@ -91,5 +91,50 @@ describe('with the keyboard alone', () => {
     expect(await page.locator('.popover').count()).toBe(1)
     for (let i = 0; i < 8; i++) await page.keyboard.press('Tab')
     expect(await page.locator('.popover').count()).toBe(0)
+  })
+})
+
+describe('on a phone', () => {
+  const { defaultBrowserType: _, ...phone } = devices['iPhone 13'] as (typeof devices)[string]
+  const visit = async (query = ''): Promise<Page> => {
+    watch = await open(browser, waggle.url + query, { ...phone, viewport: { width: 390, height: 844 } })
+    return watch.page
+  }
+
+  test('the filter of models is on the screen and filters', async () => {
+    const page = await visit()
+    await firstRow(page)
+    await page.getByRole('button', { name: 'Model', exact: true }).tap()
+    const popover = page.locator('.popover')
+    await popover.waitFor()
+    await picture(page, 'facet-phone')
+    const box = await popover.boundingBox()
+    expect(box?.x).toBeGreaterThanOrEqual(0)
+    expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(390)
+    expect((box?.y ?? 0) + (box?.height ?? 0)).toBeLessThanOrEqual(844)
+    await popover.getByLabel(/gemma-3-27b/).tap()
+    await page.getByTestId('total').getByText('32 workers').waitFor()
+  })
+
+  test('nothing is cut off and nothing lies over something else', async () => {
+    const page = await visit('?view=models')
+    await page.locator('.models tbody tr').first().waitFor()
+    await picture(page, 'models-phone')
+    expect(await page.locator('.scroll').evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0)
+    await waggle.query(
+      'mutation { heartbeat(input: { hive: { id: "gpu-ill", hostname: "10.0.0.1", port: 0, healthStatus: DEGRADED } workers: [] }) { outcome } }',
+    )
+    await waggle.query(
+      'mutation { heartbeat(input: { hive: { id: "gpu-ill", hostname: "10.0.0.1", port: 0 } workers: [] }) { outcome } }',
+    )
+    await page.getByRole('link', { name: 'Activity' }).tap()
+    const kind = page.locator('.event-kind').getByText('Hive health changed').first()
+    await kind.waitFor()
+    await picture(page, 'activity-phone')
+    const over = await page
+      .locator('.event-kind')
+      .evaluateAll((kinds) => kinds.filter((k) => k.scrollWidth > k.clientWidth).map((k) => k.textContent))
+    expect(over).toEqual([])
+    await waggle.query('mutation { removeHive(id: "gpu-ill") }')
   })
 })
