@@ -59,7 +59,11 @@ describe('an empty fleet', () => {
 
   test('silence makes a hive suspect, then offline, in word, title and filter', async () => {
     const page = await visit()
+    await page.setViewportSize({ width: 1000, height: 800 })
+    const summary = await page.getByTestId('summary').boundingBox()
     await page.locator('.row .badge.suspect').getByText('Suspect').waitFor({ timeout: 6000 })
+    await page.getByTestId('summary').getByText('1 suspect').waitFor()
+    expect(await page.getByTestId('summary').boundingBox()).toEqual(summary)
     await page.locator('.row .badge.offline').getByText('Offline').waitFor({ timeout: 8000 })
     await page.waitForFunction(() => document.title.startsWith('(1 offline)'))
     await page.waitForFunction(() =>
