@@ -204,6 +204,37 @@ describe('what the page says', () => {
   })
 })
 
+test('activity: what is read stays where it is when more happens', async () => {
+  const event = (n: number) => ({
+    revision: `epoch1.${n}`,
+    at: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString(),
+    kind: 'HIVE_JOINED',
+    hiveId: `hive-${n}`,
+    workerId: null,
+    message: '',
+  })
+  const past = Array.from({ length: 100 }, (_, i) => event(100 - i))
+  vi.stubGlobal(
+    'fetch',
+    vi.fn(async () => new Response(JSON.stringify({ data: { events: past } }))),
+  )
+  show('/?view=activity')
+  await tick()
+  await pass(50)
+  const list = screen.getByRole('region', { name: 'Events, newest first' })
+  act(() => socket.only('Events').next({ events: event(101) }))
+  await pass(50)
+  expect(list.scrollTop).toBe(0)
+  list.scrollTop = 315
+  fireEvent.scroll(list)
+  act(() => {
+    socket.only('Events').next({ events: event(102) })
+    socket.only('Events').next({ events: event(103) })
+  })
+  await pass(50)
+  expect(list.scrollTop).toBe(375)
+})
+
 describe('keys', () => {
   test('j, k, Enter and Escape walk, open and leave rows', async () => {
     show()

@@ -1,4 +1,4 @@
-import { type RefObject, useCallback, useEffect, useState } from 'react'
+import { type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
 
 export interface VirtualRows {
   /** Rows on the screen: the first, and the one after the last. */
@@ -11,6 +11,8 @@ export interface VirtualRows {
   height: number
   /** Brings a row wholly into view. */
   reveal(index: number): void
+  /** Looks at once where the box is scrolled to. */
+  look(): void
 }
 
 const overscan = 4
@@ -28,14 +30,16 @@ export function useVirtualRows(
   header = 0,
 ): VirtualRows {
   const [box, setBox] = useState({ top: 0, height: guess })
+  const look = useCallback(() => {
+    const element = scroller.current
+    if (!element) return
+    const next = { top: element.scrollTop, height: element.clientHeight - header }
+    setBox((now) => (now.top === next.top && now.height === next.height ? now : next))
+  }, [scroller, header])
 
   useEffect(() => {
     const element = scroller.current
     if (!element) return
-    const look = () => {
-      const next = { top: element.scrollTop, height: element.clientHeight - header }
-      setBox((now) => (now.top === next.top && now.height === next.height ? now : next))
-    }
     const observer = new ResizeObserver(look)
     observer.observe(element)
     element.addEventListener('scroll', look, { passive: true })
@@ -44,7 +48,7 @@ export function useVirtualRows(
       observer.disconnect()
       element.removeEventListener('scroll', look)
     }
-  }, [scroller, header])
+  }, [scroller, look])
 
   const reveal = useCallback(
     (index: number) => {
@@ -68,5 +72,31 @@ export function useVirtualRows(
     renderTo: Math.min(count, to + overscan),
     height: count * rowHeight,
     reveal,
+    look,
   }
+}
+
+/**
+ * For a list that grows at its top: once scrolled down, the reader's rows stay where they are while others come before
+ * them. At the very top the newest is shown.
+ */
+export function useAnchor(
+  scroller: RefObject<HTMLElement | null>,
+  /** What makes each row another, in order; a new array when they changed. */
+  rows: readonly string[],
+  rowHeight: number,
+  look: () => void,
+): void {
+  const before = useRef(rows)
+  useLayoutEffect(() => {
+    const held = before.current
+    before.current = rows
+    const element = scroller.current
+    if (held === rows || !element || element.scrollTop === 0) return
+    const at = Math.floor(element.scrollTop / rowHeight)
+    const now = held[at] === undefined ? -1 : rows.indexOf(held[at])
+    if (now <= at) return
+    element.scrollTop += (now - at) * rowHeight
+    look()
+  }, [scroller, rows, rowHeight, look])
 }

@@ -23,12 +23,15 @@ export interface Status {
 export interface Sink<Result> {
   next(result: Result): void
   error(message: string): void
+  /** It is followed again after a break of this page's own making; what came meanwhile was missed. */
+  again?(): void
 }
 
 interface Entry {
   payload: SubscribePayload
   sink: Sink<unknown>
   whileHidden: boolean
+  begun: boolean
   stop: (() => void) | null
 }
 
@@ -107,6 +110,7 @@ export class Connection {
       payload: { query: document.toString(), variables: variables as Record<string, unknown> },
       sink: sink as Sink<unknown>,
       whileHidden,
+      begun: false,
       stop: null,
     }
     this.#entries.add(entry)
@@ -208,6 +212,8 @@ export class Connection {
       over = true
       dispose()
     }
+    if (entry.begun) entry.sink.again?.()
+    entry.begun = true
   }
 
   #stop(entry: Entry): void {

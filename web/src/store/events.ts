@@ -29,7 +29,7 @@ export function join(held: readonly FleetEvent[], more: readonly FleetEvent[]): 
 
 /**
  * What happened and what happens. It follows first and asks for the past second, so nothing falls between; after
- * every reconnection it asks for the past again.
+ * every break, the connection's or the page's own, it asks for the past again.
  */
 export class Events {
   readonly log = new Observable<EventLog>({ events: [], loaded: false, error: '' })
@@ -56,6 +56,7 @@ export class Events {
         onFrame(this.#show)
       },
       error: (error) => this.log.update({ error }),
+      again: () => void this.#load(),
     })
     this.#wasLive = this.#connection.status.get().phase === 'live'
     this.#unfollow = this.#connection.status.subscribe(() => {

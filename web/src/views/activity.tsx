@@ -1,8 +1,8 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { CopyMenu } from '../components/copymenu'
 import { EventRow } from '../components/eventrow'
 import { Trouble } from '../components/parts'
-import { useVirtualRows } from '../components/usevirtualrows'
+import { useAnchor, useVirtualRows } from '../components/usevirtualrows'
 import { count } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { identity, ofKind } from '../store/events'
@@ -34,11 +34,17 @@ export function ActivityView() {
   }, [page, events])
 
   const wanted = q.trim().toLowerCase()
-  const shown = log.events.filter(
-    (e) =>
-      ofKind(e, kind) && (!wanted || `${e.hiveId} ${e.workerId ?? ''} ${e.message}`.toLowerCase().includes(wanted)),
+  const shown = useMemo(
+    () =>
+      log.events.filter(
+        (e) =>
+          ofKind(e, kind) && (!wanted || `${e.hiveId} ${e.workerId ?? ''} ${e.message}`.toLowerCase().includes(wanted)),
+      ),
+    [log.events, kind, wanted],
   )
-  const { renderFrom, renderTo, height } = useVirtualRows(scroller, shown.length, rowHeight)
+  const { renderFrom, renderTo, height, look } = useVirtualRows(scroller, shown.length, rowHeight)
+  const rows = useMemo(() => shown.map(identity), [shown])
+  useAnchor(scroller, rows, rowHeight, look)
 
   return (
     <>
