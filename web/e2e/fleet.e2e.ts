@@ -286,7 +286,7 @@ describe('a fleet that lives', () => {
     await page.getByRole('link', { name: 'Activity' }).click()
     await page.locator('.event').first().waitFor()
     await page.getByLabel('Find events').fill('gpu-058')
-    await page.locator('.event').getByText('Hive joined').waitFor()
+    await expect.poll(() => page.locator('.event').getByText('Hive joined').count()).toBe(1)
     await waggle.query('mutation { cordonHive(id: "gpu-058") { id } }')
     await page.locator('.event').getByText('Hive cordoned').waitFor({ timeout: 5000 })
     await waggle.query('mutation { uncordonHive(id: "gpu-058") { id } }')

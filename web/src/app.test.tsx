@@ -101,8 +101,49 @@ describe('what the page says', () => {
     show('/?view=models')
     await tick({ models: [] })
     expect(screen.getByText('No worker reports a model.')).toBeTruthy()
-    fireEvent.change(screen.getByRole('searchbox', { name: 'Find models' }), { target: { value: 'x' } })
+    const field = screen.getByRole<HTMLInputElement>('searchbox', { name: 'Find models' })
+    fireEvent.change(field, { target: { value: 'x' } })
+    await pass(200)
     expect(screen.getByText('No model is called that.')).toBeTruthy()
+    act(() => page.address.go({ q: '' }))
+    expect(field.value).toBe('')
+  })
+
+  test('hives: only filters that hives have are said to be in force', async () => {
+    show('/?view=hives&state=idle&model=m&minFree=1024&hive=a&q=b')
+    await tick()
+    act(() => socket.only('Hives').next({ hives: { revision: 'epoch1.1', totalCount: 0, offset: 0, nodes: [] } }))
+    await pass(20)
+    const chips = within(screen.getByRole('list', { name: 'Filters in force' })).getAllByRole('button')
+    expect(chips.map((chip) => chip.textContent)).toEqual([
+      '“b”, remove this filter',
+      'hive a, remove this filter',
+      'Clear all',
+    ])
+    expect(screen.queryByRole('button', { name: 'Without idle' })).toBeNull()
+    expect(screen.getByRole('button', { name: /^All/ }).getAttribute('aria-pressed')).toBe('true')
+    act(() => page.address.go({ q: '', hive: [] }))
+    expect(screen.queryByRole('list', { name: 'Filters in force' })).toBeNull()
+  })
+
+  test.each([
+    ['/', 'Least free GPU memory in GB'],
+    ['/?view=find', 'Free GPU memory, GB'],
+  ])('%s: memory stays as it is typed', async (address, label) => {
+    show(address)
+    await tick()
+    const field = screen.getByLabelText<HTMLInputElement>(label)
+    const seen: string[] = []
+    for (const text of ['0', '0.3', '2', '2.35', '2.355']) {
+      fireEvent.change(field, { target: { value: text } })
+      seen.push(field.value)
+    }
+    expect(seen).toEqual(['0', '0.3', '2', '2.35', '2.355'])
+    expect(page.address.place.get().minFree).toBe(2412)
+    act(() => page.address.refine({ minFree: 2355 }))
+    expect(field.value).toBe('2.3')
+    act(() => page.address.refine({ minFree: 0 }))
+    expect(field.value).toBe('')
   })
 
   test.each([

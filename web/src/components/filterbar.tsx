@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 import { count, megabytes } from '../lib/format'
 import { usePage, useValue } from '../page'
-import { isFiltered, type Place, start, staticFilter, type WorkerState } from '../store/url'
+import { narrowed, type Place, start, staticFilter, type WorkerState } from '../store/url'
 import { CloseIcon, DownIcon } from './icons'
 import { Shape } from './parts'
 import { Popover } from './popover'
@@ -128,39 +128,46 @@ function ModelFacet() {
 }
 
 const mostGb = 16 * 1024
+const inMb = (gb: string): number => Math.round(Number(gb) * 1024)
+const inGb = (mb: number): string => (mb ? String(Math.round((mb / 1024) * 100) / 100) : '')
 
-function FreeField() {
+/** A field: gigabytes to type, megabytes in the address. What is typed stays as it is, also where it is rounded. */
+export function useGigabytes() {
   const page = usePage()
   const { minFree } = useValue(page.address.place)
-  const [text, setText] = useState(minFree ? String(minFree / 1024) : '')
-  useEffect(() => setText(minFree ? String(Math.round((minFree / 1024) * 100) / 100) : ''), [minFree])
+  const [text, setText] = useState(inGb(minFree))
+  useEffect(() => setText((now) => (inMb(now) === minFree ? now : inGb(minFree))), [minFree])
   const put = (value: string) => {
     setText(value)
     const gb = Number(value)
-    if (Number.isFinite(gb) && gb >= 0 && gb <= mostGb) page.address.refine({ minFree: Math.round(gb * 1024) })
+    if (Number.isFinite(gb) && gb >= 0 && gb <= mostGb) page.address.refine({ minFree: inMb(value) })
   }
+  return {
+    type: 'number',
+    className: 'field',
+    min: 0,
+    max: mostGb,
+    step: 'any',
+    inputMode: 'decimal',
+    placeholder: '0',
+    value: text,
+    onChange: (event: React.ChangeEvent<HTMLInputElement>) => put(event.target.value),
+  } as const
+}
+
+function FreeField() {
   return (
     <label className="free-field">
       <span>free ≥</span>
-      <input
-        type="number"
-        className="field"
-        aria-label="Least free GPU memory in GB"
-        min={0}
-        max={mostGb}
-        step="any"
-        inputMode="decimal"
-        placeholder="0"
-        value={text}
-        onChange={(event) => put(event.target.value)}
-      />
+      <input {...useGigabytes()} aria-label="Least free GPU memory in GB" />
       <span>GB</span>
     </label>
   )
 }
 
 /** One chip per thing that narrows the view, so that each can be taken away alone. */
-export function activeFilters(place: Place): { name: string; without: Partial<Place> }[] {
+export function activeFilters(wanted: Place): { name: string; without: Partial<Place> }[] {
+  const place = narrowed(wanted)
   const chips: { name: string; without: Partial<Place> }[] = []
   if (place.q.trim()) chips.push({ name: `“${place.q.trim()}”`, without: { q: '' } })
   if (place.state) chips.push({ name: place.state, without: { state: '' } })
@@ -177,10 +184,11 @@ export function activeFilters(place: Place): { name: string; without: Partial<Pl
 export function Chips() {
   const page = usePage()
   const place = useValue(page.address.place)
-  if (!isFiltered(place)) return null
+  const filters = activeFilters(place)
+  if (filters.length === 0) return null
   return (
     <ul className="chips" aria-label="Filters in force">
-      {activeFilters(place).map(({ name, without }) => (
+      {filters.map(({ name, without }) => (
         <li key={name}>
           <button type="button" className="chip" onClick={() => page.address.go(without)}>
             <span>{name}</span>

@@ -4,6 +4,7 @@ import { schemaErrors } from '../test/fakesocket'
 import {
   allColumns,
   format,
+  hiveOrder,
   hiveOrderFields,
   orderFields,
   type Place,
@@ -63,6 +64,12 @@ describe('the address', () => {
     ).toEqual(['cols', 'minFree', 'sel', 'sort', 'state', 'view', 'what'].sort())
   })
 
+  test('holds the longest names there are, and names what is longer', () => {
+    const model = 'm'.repeat(256)
+    expect(parse(format({ ...start, model: [model] }))).toEqual({ place: { ...start, model: [model] }, ignored: [] })
+    expect(parse(format({ ...start, model: [`${model}m`] })).ignored).toEqual(['model'])
+  })
+
   test('leaves out what is as usual', () => {
     expect(format({ ...start })).toBe('')
     expect(format({ ...start, state: 'idle', sort: '-gpu' })).toBe('?state=idle&sort=-gpu')
@@ -84,6 +91,12 @@ describe('filters', () => {
       minFreeVramMb: 8192,
     })
     expect(workerFilter({ ...start, state: 'offline' })).toEqual({ liveness: ['OFFLINE'] })
+  })
+
+  test('what is shown as an age is ordered as an age: the longest unseen is the largest', () => {
+    expect(workerOrder({ ...start, sort: '-seen' })).toEqual({ field: 'LAST_SEEN', direction: 'ASC' })
+    expect(hiveOrder({ ...start, hsort: 'seen' })).toEqual({ field: 'LAST_SEEN', direction: 'DESC' })
+    expect(hiveOrder({ ...start, hsort: '-workers' })).toEqual({ field: 'WORKERS', direction: 'DESC' })
   })
 
   test('the map is never asked by what changes from tick to tick', () => {

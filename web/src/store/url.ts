@@ -77,6 +77,7 @@ export const usualColumns: readonly string[] = ['model', 'gpu', 'vram', 'free', 
 
 const mostMinFree = 16 * 1024 * 1024
 const mostText = 200
+const mostValue = 256
 const mostValues = 100
 
 type Reading = { place: Place /** Names of parameters that made no sense and were left out. */; ignored: string[] }
@@ -93,8 +94,9 @@ export function parse(search: string): Reading {
     else ignored.push(name)
   }
   const list = (name: 'model' | 'hive' | 'group') => {
-    const values = [...new Set(given.getAll(name))].filter((v) => v !== '' && v.length <= mostText)
-    place[name] = values.slice(0, mostValues)
+    const values = new Set(given.getAll(name).filter((v) => v !== ''))
+    place[name] = [...values].filter((v) => v.length <= mostValue).slice(0, mostValues)
+    if (place[name].length < values.size) ignored.push(name)
   }
   const sort = (name: 'sort' | 'hsort', fields: Record<string, unknown>) =>
     pick(
@@ -160,6 +162,13 @@ export function format(place: Place): string {
   return text ? `?${text}` : ''
 }
 
+/** The place with those filters only that its view has: a hive has no model, and is neither idle nor busy. */
+export function narrowed(place: Place): Place {
+  if (place.view !== 'hives') return place
+  const state = place.state === 'suspect' || place.state === 'offline' ? place.state : ''
+  return { ...place, state, model: [], group: [], minFree: 0 }
+}
+
 /** Is anything narrowed down? */
 export const isFiltered = (p: Place): boolean =>
   p.q !== '' || p.state !== '' || p.model.length > 0 || p.hive.length > 0 || p.group.length > 0 || p.minFree > 0
@@ -200,17 +209,21 @@ export function hiveFilter(place: Place): HiveFilter | null {
 export const isDescending = (sort: string): boolean => sort.startsWith('-')
 export const sortColumn = (sort: string): string => sort.replace(/^-/, '')
 
+/** Times are shown as ages, and what was seen longest ago has the largest. */
+const direction = (sort: string): 'ASC' | 'DESC' =>
+  isDescending(sort) === (sortColumn(sort) === 'seen') ? 'ASC' : 'DESC'
+
 /** Null for the usual order, by id. */
 export function workerOrder(place: Place): WorkerOrder | null {
   if (place.sort === start.sort) return null
   const field = orderFields[sortColumn(place.sort)] ?? 'ID'
-  return { field, direction: isDescending(place.sort) ? 'DESC' : 'ASC' }
+  return { field, direction: direction(place.sort) }
 }
 
 export function hiveOrder(place: Place): HiveOrder | null {
   if (place.hsort === start.hsort) return null
   const field = hiveOrderFields[sortColumn(place.hsort)] ?? 'ID'
-  return { field, direction: isDescending(place.hsort) ? 'DESC' : 'ASC' }
+  return { field, direction: direction(place.hsort) }
 }
 
 export const mapMetric = (place: Place): FleetMapMetric => (place.map === 'vram' ? 'VRAM_USED' : 'GPU_UTILIZATION')

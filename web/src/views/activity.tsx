@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { CopyMenu } from '../components/copymenu'
 import { EventRow } from '../components/eventrow'
+import { SearchField } from '../components/filterbar'
 import { Trouble } from '../components/parts'
 import { useAnchor, useVirtualRows } from '../components/usevirtualrows'
 import { count } from '../lib/format'
@@ -49,15 +50,7 @@ export function ActivityView() {
   return (
     <>
       <search className="filters" aria-label="Filters">
-        <input
-          type="search"
-          className="field search"
-          data-find
-          aria-label="Find events"
-          placeholder="Find hive, worker, word"
-          value={q}
-          onChange={(event) => page.address.refine({ q: event.target.value })}
-        />
+        <SearchField label="Find events" placeholder="Find hive, worker, word" />
         <fieldset className="choice">
           <legend className="offscreen">Kind</legend>
           {kinds.map(({ value, name }) => (

@@ -8,6 +8,7 @@ import {
 } from '../api/gen/graphql'
 import { asCurl, asGo, asGraphQL } from '../api/snippets'
 import { copy } from '../components/copymenu'
+import { useGigabytes } from '../components/filterbar'
 import { CopyIcon, LinkIcon } from '../components/icons'
 import { count, counted, gigabytes, megabytes, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
@@ -126,19 +127,7 @@ export function FindView() {
         </label>
         <label>
           <span>Free GPU memory, GB</span>
-          <input
-            className="field"
-            type="number"
-            min={0}
-            max={16384}
-            step="any"
-            placeholder="0"
-            value={place.minFree ? place.minFree / 1024 : ''}
-            onChange={(event) => {
-              const gb = Number(event.target.value)
-              if (Number.isFinite(gb) && gb >= 0) page.address.refine({ minFree: Math.round(gb * 1024) })
-            }}
-          />
+          <input {...useGigabytes()} />
         </label>
         <p className="find-count" data-testid="candidates">
           <strong>{found ? count(found.totalCount) : unknown}</strong> idle and available

@@ -8,7 +8,7 @@ import { type Column, RowTable } from '../components/rowtable'
 import { counted, gigabytes, percent, unknown, word } from '../lib/format'
 import { cellCss } from '../lib/palette'
 import { usePage, useValue } from '../page'
-import { hiveFilter, hiveOrder, type WorkerState } from '../store/url'
+import { hiveFilter, hiveOrder, narrowed, type WorkerState } from '../store/url'
 import { Age } from './columns'
 
 type Hive = HiveRowFragment
@@ -209,7 +209,7 @@ export function HivesView() {
             <button
               key={name}
               type="button"
-              aria-pressed={place.state === value}
+              aria-pressed={narrowed(place).state === value}
               onClick={() => page.address.go({ state: value })}
             >
               {value && <Shape state={value} />}

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { CopyMenu } from '../components/copymenu'
 import { EmptyFleet } from '../components/empty'
+import { SearchField } from '../components/filterbar'
 import { Meter, Sparkline } from '../components/parts'
 import { count, counted, gigabytes } from '../lib/format'
 import { usePage, useValue } from '../page'
@@ -13,27 +14,15 @@ export function ModelsView() {
   const page = usePage()
   const fleet = useValue(page.summary.live.state).value?.fleet
   const { q } = useValue(page.address.place)
-  const [text, setText] = useState(q)
   const [all, setAll] = useState(false)
   if (fleet && fleet.hives.total === 0) return <EmptyFleet />
-  const wanted = text.trim().toLowerCase()
+  const wanted = q.trim().toLowerCase()
   const models = (fleet?.models ?? []).filter((m) => m.model.toLowerCase().includes(wanted))
   const shown = all ? models : models.slice(0, mostShown)
   return (
     <>
       <search className="filters" aria-label="Filters">
-        <input
-          type="search"
-          className="field search"
-          data-find
-          aria-label="Find models"
-          placeholder="Find model"
-          value={text}
-          onChange={(event) => {
-            setText(event.target.value)
-            page.address.refine({ q: event.target.value })
-          }}
-        />
+        <SearchField label="Find models" placeholder="Find model" />
       </search>
       <section className="panel table-panel" aria-label="Models">
         <header className="panel-head">
