@@ -227,6 +227,16 @@ describe('what the page says', () => {
     expect(screen.getByRole('alert').textContent).toContain('search is longer than 128 characters.')
   })
 
+  test('a server that is away is not said to have refused', async () => {
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(() => Promise.reject(new Error('down'))),
+    )
+    show('/?view=server')
+    await pass(20)
+    expect(screen.getByRole('alert').textContent).toBe('The server does not answer.Try again')
+  })
+
   test('protected: said, with the way out', async () => {
     vi.stubGlobal(
       'fetch',
@@ -317,6 +327,29 @@ describe('keys', () => {
     key('?')
     expect(screen.queryByRole('dialog')).toBeNull()
     act(() => page.prefs.set({ letterKeys: true }))
+  })
+
+  test('Ctrl-K: nothing that was found for other words can be opened', async () => {
+    show()
+    await tick()
+    const found = (id: string) => ({
+      hives: { totalCount: 1, nodes: [{ id, hostname: '10.0.0.1', liveness: 'ONLINE' }] },
+      workers: { totalCount: 0, nodes: [] },
+    })
+    key('k', { ctrlKey: true })
+    const options = () => screen.queryAllByRole('option').map((option) => option.textContent)
+    const search = async (text: string, answer: () => Promise<Response>) => {
+      vi.stubGlobal('fetch', vi.fn(answer))
+      fireEvent.change(screen.getByRole('combobox'), { target: { value: text } })
+    }
+    await search('gpu-1', async () => new Response(JSON.stringify({ data: found('gpu-1') })))
+    await pass(200)
+    expect(options()).toEqual(['gpu-110.0.0.1'])
+    await search('gpu-12', () => Promise.reject(new Error('down')))
+    expect(options()).toEqual([])
+    await pass(200)
+    expect(options()).toEqual([])
+    expect(screen.getByText('The server does not answer.')).toBeTruthy()
   })
 
   test('Space pauses and resumes', async () => {

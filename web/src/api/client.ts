@@ -38,6 +38,8 @@ export class RequestError extends Error {
   }
 }
 
+export const noAnswer = 'The server does not answer.'
+
 interface Answer {
   data?: unknown
   errors?: readonly { message: string }[]
@@ -61,7 +63,7 @@ export async function execute<Result, Variables>(
     })
   } catch (cause) {
     if (signal?.aborted) throw cause
-    throw new RequestError('The server does not answer.')
+    throw new RequestError(noAnswer)
   }
   const answer = (await response.json().catch(() => ({}))) as Answer
   if (answer.errors?.length) throw new RequestError(answer.errors.map((e) => e.message).join(' '), response.status)

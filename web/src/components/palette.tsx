@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from 'react'
 import { execute, operation, playgroundLink } from '../api/client'
 import { FindDocument, type FindQuery } from '../api/gen/graphql'
 import { asCurl, asGo, asGraphQL, isQuery } from '../api/snippets'
-import { counted } from '../lib/format'
+import { count, counted } from '../lib/format'
 import { type Page, usePage, useValue } from '../page'
 import { start, type View } from '../store/url'
 import { copy } from './copymenu'
@@ -20,6 +20,7 @@ interface Entry {
 
 const debounceMs = 120
 const mostPerGroup = 6
+const nothing = { search: '', answer: null, error: '' }
 
 function fixedEntries(page: Page): Entry[] {
   const go = (view: View) => () => page.address.go({ view, sel: '' })
@@ -101,21 +102,23 @@ function fixedEntries(page: Page): Entry[] {
 export function Palette() {
   const page = usePage()
   const [text, setText] = useState('')
-  const [found, setFound] = useState<FindQuery | null>(null)
+  const [found, setFound] = useState<{ search: string; answer: FindQuery | null; error: string }>(nothing)
   const [at, setAt] = useState(0)
   const summary = useValue(page.summary.live.state).value
 
   const search = text.trim()
   useEffect(() => {
     if (!search) {
-      setFound(null)
+      setFound(nothing)
       return
     }
     const stop = new AbortController()
     const timer = setTimeout(() => {
       execute(operation(FindDocument, { search }), stop.signal)
-        .then(setFound)
-        .catch(() => {})
+        .then((answer) => setFound({ search, answer, error: '' }))
+        .catch((cause: Error) => {
+          if (!stop.signal.aborted) setFound({ search, answer: null, error: cause.message })
+        })
     }, debounceMs)
     return () => {
       clearTimeout(timer)
@@ -139,7 +142,12 @@ export function Palette() {
         note: `${counted(m.workers, 'worker')}, ${m.idle} idle`,
         run: () => page.address.go({ ...start, model: [m.model] }),
       }))
-    const hives: Entry[] = (found?.hives.nodes ?? []).map((h) => ({
+    // Until the answer is there, of the one before only what fits these words, too.
+    const fits = (...texts: (string | null)[]) => texts.some((t) => t?.toLowerCase().includes(search.toLowerCase()))
+    const { answer } = found
+    const foundHives = (answer?.hives.nodes ?? []).filter((h) => fits(h.id, h.hostname))
+    const foundWorkers = (answer?.workers.nodes ?? []).filter((w) => found.search === search || fits(w.id, w.model))
+    const hives: Entry[] = foundHives.map((h) => ({
       id: `h-${h.id}`,
       group: 'Hives',
       name: h.id,
@@ -147,7 +155,7 @@ export function Palette() {
       state: h.liveness.toLowerCase() as Shown,
       run: () => page.address.go({ sel: `hive:${h.id}` }),
     }))
-    const workers: Entry[] = (found?.workers.nodes ?? []).map((w) => ({
+    const workers: Entry[] = foundWorkers.map((w) => ({
       id: `w-${w.id}`,
       group: 'Workers',
       name: w.id,
@@ -156,12 +164,12 @@ export function Palette() {
       run: () => page.address.go({ sel: `worker:${w.id}` }),
     }))
     const more: Entry[] =
-      (found?.workers.totalCount ?? 0) > workers.length
+      found.search === search && (answer?.workers.totalCount ?? 0) > workers.length
         ? [
             {
               id: 'w-all',
               group: 'Workers',
-              name: `All ${found?.workers.totalCount} workers with “${search}”`,
+              name: `All ${count(answer?.workers.totalCount)} workers with “${search}”`,
               run: () => page.address.go({ ...start, q: search }),
             },
           ]
@@ -238,7 +246,11 @@ export function Palette() {
             </div>
           </div>
         ))}
-        {entries.length === 0 && <p className="nothing">Nothing is called that.</p>}
+        {(entries.length === 0 || found.error) && (
+          <p className="nothing">
+            {found.error || (found.search === search ? 'Nothing is called that.' : 'Searching…')}
+          </p>
+        )}
       </div>
     </Modal>
   )

@@ -1,4 +1,5 @@
 import { type ReactNode, useRef } from 'react'
+import { noAnswer } from '../api/client'
 import type { Activity, Liveness } from '../api/gen/graphql'
 import { word } from '../lib/format'
 
@@ -98,7 +99,8 @@ export function Trouble({ message, again }: { message: string; again?: () => voi
   return (
     <div className="trouble" role="alert">
       <p>
-        <strong>The server refused this.</strong> {message}
+        {message !== noAnswer && <strong>The server refused this. </strong>}
+        {message}
       </p>
       {again && (
         <button type="button" className="button" onClick={again}>

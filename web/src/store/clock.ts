@@ -1,6 +1,7 @@
 import { Observable } from './observable'
 
 const samples = 20
+const everyMs = 1000
 
 /**
  * The server's clock as seen from here. Every age on the page is counted with it, so a wrong clock on the
@@ -22,6 +23,8 @@ export class Clock {
     if (Number.isNaN(at)) return
     this.#offsets.push(at - Date.now())
     if (this.#offsets.length > samples) this.#offsets.shift()
+    // `now` is a second old at the most; what differs by more was wrong.
+    if (Math.abs(this.read() - this.now.get()) > 2 * everyMs) this.now.set(this.read())
   }
 
   /** Forgets what was learned; another server may have another clock. */
@@ -39,7 +42,7 @@ export class Clock {
   }
 
   start(): () => void {
-    this.#timer ??= setInterval(() => this.now.set(this.read()), 1000)
+    this.#timer ??= setInterval(() => this.now.set(this.read()), everyMs)
     return () => {
       clearInterval(this.#timer)
       this.#timer = undefined
