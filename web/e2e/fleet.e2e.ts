@@ -253,6 +253,27 @@ describe('a fleet that lives', () => {
     expect(painted).toBe(255)
   })
 
+  test('what is said of the tile under the pointer is right, also when the tiles have moved', async () => {
+    const page = await visit()
+    await page.getByRole('img', { name: /^Map of 480 workers on 60 hives/ }).waitFor()
+    await sleep(300)
+    const canvas = page.locator('canvas')
+    await canvas.hover({ position: { x: 85, y: 4 } })
+    const tip = page.locator('.tip strong')
+    const before = page.locator('.tip').getByText('gpu-001/embed/8087')
+    await before.waitFor()
+    await waggle.query(
+      'mutation { heartbeat(input: { hive: { id: "aaa", hostname: "10.9.9.9", port: 0 } workers: [{ group: "llm", instance: "1" }] }) { outcome } }',
+    )
+    await page.getByRole('img', { name: /^Map of 481 workers/ }).waitFor()
+    await before.waitFor({ state: 'detached' })
+    const said = await tip.innerText()
+    await page.mouse.move(5, 5)
+    await canvas.hover({ position: { x: 85, y: 4 } })
+    expect(said).toBe(await tip.innerText())
+    await waggle.query('mutation { removeHive(id: "aaa") }')
+  })
+
   test('hands out what it asks: as curl and as a Go program, both of which run', async () => {
     const page = await visit('?state=idle&sort=-free&model=gemma-3-27b')
     await rows(page).first().waitFor()

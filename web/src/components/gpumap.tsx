@@ -8,13 +8,6 @@ import { usePage, useValue } from '../page'
 import type { FleetCells } from '../store/map'
 import { workerState } from './parts'
 
-interface Hover {
-  tile: number
-  block: number
-  x: number
-  y: number
-}
-
 const largestTile = 18
 const dragMin = 6
 const peekAfterMs = 150
@@ -28,7 +21,8 @@ export function GpuMap({ most }: { most: number }) {
   const box = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const [width, setWidth] = useState(0)
-  const [hover, setHover] = useState<Hover | null>(null)
+  // Where the pointer is, not what is there: the tiles move when workers come and go.
+  const [hover, setHover] = useState<{ x: number; y: number } | null>(null)
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null)
   const ratio = window.devicePixelRatio || 1
 
@@ -84,6 +78,7 @@ export function GpuMap({ most }: { most: number }) {
     else if (hives.length) page.address.go({ hive: hives })
   }
 
+  const under = hover && tileUnder(hover.x, hover.y)
   const height = mosaic ? Math.ceil(mosaic.height / ratio) : 0
   const label = cells
     ? `Map of ${counted(mosaic?.size ?? 0, 'worker')} on ${counted(cells.groups.length, 'hive')}, ${cells.suspect} suspect, ${cells.offline} offline. The table below has the same workers.`
@@ -102,7 +97,7 @@ export function GpuMap({ most }: { most: number }) {
           const { x, y } = at(event)
           if (drag) setDrag({ ...drag, x1: x, y1: y })
           const hit = tileUnder(x, y)
-          if (hit?.tile !== hover?.tile) setHover(hit ? { ...hit, x, y } : null)
+          if (hit?.tile !== under?.tile) setHover(hit ? { x, y } : null)
         }}
         onPointerLeave={() => setHover(null)}
         onPointerDown={(event) => {
@@ -125,10 +120,10 @@ export function GpuMap({ most }: { most: number }) {
           }}
         />
       )}
-      {hover && cells && mosaic && (
+      {hover && under && cells && (
         <Tip
-          id={workerOf(hover.block, hover.tile) ?? ''}
-          cell={cells.cells.charCodeAt(hover.tile)}
+          id={workerOf(under.block, under.tile) ?? ''}
+          cell={cells.cells.charCodeAt(under.tile)}
           metric={cells.metric === 'VRAM_USED' ? 'VRAM' : 'GPU'}
           x={hover.x}
           y={hover.y}
