@@ -175,6 +175,79 @@ describe('what the page says', () => {
     expect(first?.getAttribute('aria-rowindex')).toBe('2')
   })
 
+  test('a worker of a cordoned hive is idle, and said to take no work', async () => {
+    show()
+    await tick()
+    await rows(['a/llm/1'], { available: false })
+    const row = () => within(screen.getAllByRole('row')[1] as HTMLElement)
+    expect(row().getByText('Idle')).toBeTruthy()
+    expect(row().getByText('not available')).toBeTruthy()
+    await rows(['a/llm/1'], { available: false, liveness: 'OFFLINE', activity: 'UNKNOWN' })
+    expect(row().queryByText('not available')).toBeNull()
+    await rows(['a/llm/1'])
+    expect(row().queryByText('not available')).toBeNull()
+  })
+
+  test('details of a silent worker do not pass for news', async () => {
+    show('/?sel=worker:a/llm/1')
+    await tick()
+    const detail = (change: object) =>
+      worker('a/llm/1', {
+        pid: 1,
+        endpoint: null,
+        ioReadMbPerSecond: null,
+        ioWriteMbPerSecond: null,
+        revision: 'epoch1.1',
+        history: { stepMs: 5000, gpuUtilizationPercent: [44], vramUsedMb: [100] },
+        gpuUtilizationPercent: 44,
+        ...change,
+      })
+    act(() => socket.only('WorkerDetail').next({ worker: detail({}) }))
+    await pass(20)
+    const drawer = within(screen.getByTestId('drawer'))
+    expect(drawer.queryByText(/the last figures/)).toBeNull()
+    expect(drawer.getByText('44 %').closest('.silent')).toBeNull()
+    const lastSeenAt = new Date(Date.now() - 30_000).toISOString()
+    act(() => socket.only('WorkerDetail').next({ worker: detail({ liveness: 'OFFLINE', lastSeenAt }) }))
+    await pass(1000)
+    expect(drawer.getByText(/^These are the last figures that were heard, 3\d s ago\.$/)).toBeTruthy()
+    expect(drawer.getByText('44 %').closest('.silent')).toBeTruthy()
+  })
+
+  test('the models to choose from are the most common ones, and not said to be all', async () => {
+    show()
+    await tick()
+    await rows(['a/llm/1'])
+    const choose = (name: string) => {
+      fireEvent.change(screen.getByRole('searchbox', { name: 'Find a model' }), { target: { value: name } })
+    }
+    fireEvent.click(within(document.querySelector('.filters') as HTMLElement).getByRole('button', { name: 'Model' }))
+    choose('rare')
+    expect(screen.getByText('No such model.')).toBeTruthy()
+    const model = (i: number) => ({ model: `m${i}`, workers: 1, available: 1, idle: 1, hives: 1, largestFreeVramMb: 1 })
+    await tick({ models: Array.from({ length: 50 }, (_, i) => model(i)) })
+    expect(screen.getByText('None of the 50 models that most workers have.')).toBeTruthy()
+  })
+
+  test('a server of another version: a hint to load its page', async () => {
+    const serve = (version: string) =>
+      vi.stubGlobal(
+        'fetch',
+        vi.fn(async () => new Response(JSON.stringify({ data: { server: { ...server.data.server, version } } }))),
+      )
+    serve('1')
+    show()
+    await tick()
+    await pass(11_000)
+    expect(screen.queryByText(/Reload/)).toBeNull()
+    serve('2')
+    await tick()
+    await pass(10_000)
+    expect(screen.getByRole('region', { name: 'New version' }).textContent).toBe(
+      'Another version. The server is 2 now; this page came with 1.Reload',
+    )
+  })
+
   test('no match: which filter to drop', async () => {
     show('/?q=nothing&state=idle')
     await tick()

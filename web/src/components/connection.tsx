@@ -58,7 +58,7 @@ const headings: Partial<Record<Phase, string>> = {
 export function Notices() {
   const page = usePage()
   const status = useValue(page.connection.status)
-  const { server } = useValue(page.server.state)
+  const { server, pageVersion } = useValue(page.server.state)
   useValue(page.clock.now)
   const text = explain(status, Date.now())
   return (
@@ -83,6 +83,16 @@ export function Notices() {
               Resume
             </button>
           )}
+        </section>
+      )}
+      {server && server.version !== pageVersion && (
+        <section className="notice" aria-label="New version">
+          <p>
+            <strong>Another version.</strong> The server is {server.version} now; this page came with {pageVersion}.
+          </p>
+          <button type="button" className="button" onClick={() => location.reload()}>
+            Reload
+          </button>
         </section>
       )}
       {server?.mode === 'PROTECTED' && (

@@ -8,7 +8,7 @@ import {
   WorkerDetailDocument,
   type WorkerDetailSubscription,
 } from '../api/gen/graphql'
-import { count, duration, gigabytes, megabytes, percent, timeOfDay, unknown } from '../lib/format'
+import { count, duration, gigabytes, megabytes, moment, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { identity } from '../store/events'
 import { Live } from '../store/live'
@@ -70,6 +70,20 @@ function Facts({ rows }: { rows: [string, React.ReactNode][] }) {
   )
 }
 
+/** What a silent hive said last is still there, but does not pass for news. */
+function Figures({ silent, heardAt, children }: { silent: boolean; heardAt: string; children: React.ReactNode }) {
+  return (
+    <div className={silent ? 'silent' : undefined}>
+      {silent && (
+        <p>
+          These are the last figures that were heard, <Age at={heardAt} /> ago.
+        </p>
+      )}
+      {children}
+    </div>
+  )
+}
+
 function Raw({ value }: { value: object }) {
   const page = usePage()
   const [open, setOpen] = useState(false)
@@ -122,45 +136,47 @@ function WorkerDetail({ id }: { id: string }) {
         <CopyMenu operation={() => asked} rows={() => [w]} />
       </div>
       <p className="drawer-model">{w.model ?? 'model unknown'}</p>
-      <h3>
-        GPU <b>{percent(w.gpuUtilizationPercent)} %</b>
-      </h3>
-      <LineChart
-        label="GPU utilization"
-        values={w.history.gpuUtilizationPercent}
-        stepMs={w.history.stepMs}
-        unit="%"
-        most={100}
-      />
-      <h3>
-        GPU memory <b>{megabytes(w.vramUsedMb)}</b> <small>of {megabytes(w.vramTotalMb)}</small>
-      </h3>
-      <LineChart
-        label="GPU memory"
-        tone="memory"
-        values={w.history.vramUsedMb}
-        stepMs={w.history.stepMs}
-        unit="GB"
-        most={w.vramTotalMb ?? undefined}
-        format={(mb) => gigabytes(mb)}
-      />
-      <Facts
-        rows={[
-          ['Hive', <Go key="hive" sel={`hive:${w.hiveId}`} name={w.hiveId} />],
-          ['Endpoint', <code key="endpoint">{w.endpoint ?? unknown}</code>],
-          ['Requests', requests(w)],
-          ['Free GPU memory', megabytes(w.vramFreeMb)],
-          ['CPU', w.cpuPercent === null ? unknown : `${percent(w.cpuPercent)} % of a core`],
-          ['Memory', megabytes(w.rssMb)],
-          ['Storage', `${rate(w.ioReadMbPerSecond)} read, ${rate(w.ioWriteMbPerSecond)} written`],
-          ['Process', w.pid === null ? unknown : <code key="pid">{w.pid}</code>],
-          ['Uptime', duration(w.uptimeSeconds)],
-          ['Group', <Filter key="group" name={w.group} change={{ group: [w.group] }} />],
-          ['Model', w.model ? <Filter key="model" name={w.model} change={{ model: [w.model] }} /> : unknown],
-          ['Last seen', <Age key="seen" at={w.lastSeenAt} />],
-          ['Revision', <code key="revision">{w.revision}</code>],
-        ]}
-      />
+      <Figures silent={gone || w.liveness !== 'ONLINE'} heardAt={w.lastSeenAt}>
+        <h3>
+          GPU <b>{percent(w.gpuUtilizationPercent)} %</b>
+        </h3>
+        <LineChart
+          label="GPU utilization"
+          values={w.history.gpuUtilizationPercent}
+          stepMs={w.history.stepMs}
+          unit="%"
+          most={100}
+        />
+        <h3>
+          GPU memory <b>{megabytes(w.vramUsedMb)}</b> <small>of {megabytes(w.vramTotalMb)}</small>
+        </h3>
+        <LineChart
+          label="GPU memory"
+          tone="memory"
+          values={w.history.vramUsedMb}
+          stepMs={w.history.stepMs}
+          unit="GB"
+          most={w.vramTotalMb ?? undefined}
+          format={(mb) => gigabytes(mb)}
+        />
+        <Facts
+          rows={[
+            ['Hive', <Go key="hive" sel={`hive:${w.hiveId}`} name={w.hiveId} />],
+            ['Endpoint', <code key="endpoint">{w.endpoint ?? unknown}</code>],
+            ['Requests', requests(w)],
+            ['Free GPU memory', megabytes(w.vramFreeMb)],
+            ['CPU', w.cpuPercent === null ? unknown : `${percent(w.cpuPercent)} % of a core`],
+            ['Memory', megabytes(w.rssMb)],
+            ['Storage', `${rate(w.ioReadMbPerSecond)} read, ${rate(w.ioWriteMbPerSecond)} written`],
+            ['Process', w.pid === null ? unknown : <code key="pid">{w.pid}</code>],
+            ['Uptime', duration(w.uptimeSeconds)],
+            ['Group', <Filter key="group" name={w.group} change={{ group: [w.group] }} />],
+            ['Model', w.model ? <Filter key="model" name={w.model} change={{ model: [w.model] }} /> : unknown],
+            ['Last seen', <Age key="seen" at={w.lastSeenAt} />],
+            ['Revision', <code key="revision">{w.revision}</code>],
+          ]}
+        />
+      </Figures>
       <Raw value={w} />
     </>
   )
@@ -256,92 +272,94 @@ function HiveDetail({ id }: { id: string }) {
           <span className="note">{hiveNote(hive)}</span>
         </p>
       )}
-      {hive.workers.length > 0 && (
-        <>
-          <h3>GPU load, mean of its workers</h3>
-          <LineChart
-            label="Mean GPU utilization"
-            values={together(
-              hive.workers.map((w) => w.history.gpuUtilizationPercent),
-              'mean',
-            )}
-            stepMs={steps}
-            unit="%"
-            most={100}
-          />
-          <h3>GPU memory of its workers</h3>
-          <LineChart
-            label="GPU memory of its workers"
-            tone="memory"
-            values={together(
-              hive.workers.map((w) => w.history.vramUsedMb),
-              'sum',
-            )}
-            stepMs={steps}
-            unit="GB"
-            most={hive.workers.reduce((sum, w) => sum + (w.vramTotalMb ?? 0), 0) || undefined}
-            format={(mb) => gigabytes(mb)}
-          />
-        </>
-      )}
-      <h3>Workers</h3>
-      <ul className="drawer-list">
-        {hive.workers.map((w) => (
-          <li key={w.id}>
-            <Shape state={workerState(w.activity, w.liveness)} />
-            <Go sel={`worker:${w.id}`} name={`${w.group}/${w.instance}`} />
-            <span className="quiet ellipsis">{w.model ?? 'model unknown'}</span>
-            <span className="numeric">{percent(w.gpuUtilizationPercent)} %</span>
-          </li>
-        ))}
-        {hive.workers.length === 0 && <li className="quiet">It reports none.</li>}
-      </ul>
-      <p>
-        <Filter name="Show them in the fleet" change={{ hive: [id] }} />
-      </p>
-      {hive.devices.length > 0 && (
-        <>
-          <h3>Devices</h3>
-          <ul className="drawer-list devices">
-            {hive.devices.map((d) => (
-              <li key={d.id}>
-                <span className="ellipsis" title={d.name}>
-                  {d.id} <span className="quiet">{d.name}</span>
-                </span>
-                <Meter share={d.memoryTotalMb ? (d.memoryUsedMb ?? 0) / d.memoryTotalMb : null} tone="memory" />
-                <span className="numeric">
-                  {gigabytes(d.memoryUsedMb)} / {gigabytes(d.memoryTotalMb)} GB
-                </span>
-                <span className="quiet numeric">
-                  {[
-                    d.utilizationPercent === null ? '' : `${percent(d.utilizationPercent)} %`,
-                    d.temperatureCelsius === null ? '' : `${Math.round(d.temperatureCelsius)} °C`,
-                    d.powerWatts === null ? '' : `${Math.round(d.powerWatts)} W`,
-                  ]
-                    .filter(Boolean)
-                    .join(' · ')}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      <Facts
-        rows={[
-          ['Address', <code key="endpoint">{hive.endpoint}</code>],
-          ['Version', hive.version || unknown],
-          ['Heartbeat every', hive.heartbeatIntervalMs === null ? unknown : `${count(hive.heartbeatIntervalMs)} ms`],
-          ['Last seen', <Age key="seen" at={hive.lastSeenAt} />],
-          [
-            'First seen',
-            <span key="first">
-              {timeOfDay(hive.firstSeenAt)}, <Age at={hive.firstSeenAt} /> ago
-            </span>,
-          ],
-          ['Clock skew', hive.clockSkewMs === null ? unknown : `${count(hive.clockSkewMs)} ms`],
-          ['Revision', <code key="revision">{hive.revision}</code>],
-        ]}
-      />
+      <Figures silent={!!gone || hive.liveness !== 'ONLINE'} heardAt={hive.lastSeenAt}>
+        {hive.workers.length > 0 && (
+          <>
+            <h3>GPU load, mean of its workers</h3>
+            <LineChart
+              label="Mean GPU utilization"
+              values={together(
+                hive.workers.map((w) => w.history.gpuUtilizationPercent),
+                'mean',
+              )}
+              stepMs={steps}
+              unit="%"
+              most={100}
+            />
+            <h3>GPU memory of its workers</h3>
+            <LineChart
+              label="GPU memory of its workers"
+              tone="memory"
+              values={together(
+                hive.workers.map((w) => w.history.vramUsedMb),
+                'sum',
+              )}
+              stepMs={steps}
+              unit="GB"
+              most={hive.workers.reduce((sum, w) => sum + (w.vramTotalMb ?? 0), 0) || undefined}
+              format={(mb) => gigabytes(mb)}
+            />
+          </>
+        )}
+        <h3>Workers</h3>
+        <ul className="drawer-list">
+          {hive.workers.map((w) => (
+            <li key={w.id}>
+              <Shape state={workerState(w.activity, w.liveness)} />
+              <Go sel={`worker:${w.id}`} name={`${w.group}/${w.instance}`} />
+              <span className="quiet ellipsis">{w.model ?? 'model unknown'}</span>
+              <span className="numeric">{percent(w.gpuUtilizationPercent)} %</span>
+            </li>
+          ))}
+          {hive.workers.length === 0 && <li className="quiet">It reports none.</li>}
+        </ul>
+        <p>
+          <Filter name="Show them in the fleet" change={{ hive: [id] }} />
+        </p>
+        {hive.devices.length > 0 && (
+          <>
+            <h3>Devices</h3>
+            <ul className="drawer-list devices">
+              {hive.devices.map((d) => (
+                <li key={d.id}>
+                  <span className="ellipsis" title={d.name}>
+                    {d.id} <span className="quiet">{d.name}</span>
+                  </span>
+                  <Meter share={d.memoryTotalMb ? (d.memoryUsedMb ?? 0) / d.memoryTotalMb : null} tone="memory" />
+                  <span className="numeric">
+                    {gigabytes(d.memoryUsedMb)} / {gigabytes(d.memoryTotalMb)} GB
+                  </span>
+                  <span className="quiet numeric">
+                    {[
+                      d.utilizationPercent === null ? '' : `${percent(d.utilizationPercent)} %`,
+                      d.temperatureCelsius === null ? '' : `${Math.round(d.temperatureCelsius)} °C`,
+                      d.powerWatts === null ? '' : `${Math.round(d.powerWatts)} W`,
+                    ]
+                      .filter(Boolean)
+                      .join(' · ')}
+                  </span>
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+        <Facts
+          rows={[
+            ['Address', <code key="endpoint">{hive.port ? hive.endpoint : hive.hostname}</code>],
+            ['Version', hive.version || unknown],
+            ['Heartbeat every', hive.heartbeatIntervalMs === null ? unknown : `${count(hive.heartbeatIntervalMs)} ms`],
+            ['Last seen', <Age key="seen" at={hive.lastSeenAt} />],
+            [
+              'First seen',
+              <span key="first">
+                {moment(hive.firstSeenAt, Date.now())}, <Age at={hive.firstSeenAt} /> ago
+              </span>,
+            ],
+            ['Clock skew', hive.clockSkewMs === null ? unknown : `${count(hive.clockSkewMs)} ms`],
+            ['Revision', <code key="revision">{hive.revision}</code>],
+          ]}
+        />
+      </Figures>
       <h3>What happened here</h3>
       {log.events.length === 0 ? (
         <p className="quiet">{log.loaded ? 'Nothing yet.' : log.error || 'Asking…'}</p>

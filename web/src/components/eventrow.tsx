@@ -1,4 +1,4 @@
-import { timeOfDay, word } from '../lib/format'
+import { moment, word } from '../lib/format'
 import { usePage } from '../page'
 import type { FleetEvent } from '../store/events'
 
@@ -31,7 +31,9 @@ export function EventRow({ event }: { event: FleetEvent }) {
   const sel = event.workerId ? `worker:${event.workerId}` : `hive:${event.hiveId}`
   return (
     <div className="event">
-      <time dateTime={event.at}>{timeOfDay(event.at)}</time>
+      <time dateTime={event.at} title={new Date(event.at).toLocaleString('en-GB')}>
+        {moment(event.at, Date.now())}
+      </time>
       <span className={`event-kind ${tone(event.kind)}`}>
         <i aria-hidden="true" />
         {word(event.kind)}

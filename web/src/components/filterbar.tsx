@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react'
 import { count, megabytes } from '../lib/format'
 import { usePage, useValue } from '../page'
+import { fewModels } from '../store/fleet'
 import { narrowed, type Place, start, staticFilter, type WorkerState } from '../store/url'
 import { CloseIcon, DownIcon } from './icons'
 import { Shape } from './parts'
@@ -119,7 +120,11 @@ function ModelFacet() {
               </li>
             ))}
           </ul>
-          {shown.length === 0 && <p className="nothing">No such model.</p>}
+          {shown.length === 0 && (
+            <p className="nothing">
+              {models.length < fewModels ? 'No such model.' : `None of the ${fewModels} models that most workers have.`}
+            </p>
+          )}
           <p className="facet-note">idle / all workers</p>
         </div>
       )}

@@ -4,6 +4,7 @@ import type { Activity, Liveness } from '../api/gen/graphql'
 import { word } from '../lib/format'
 
 export type Shown = 'idle' | 'busy' | 'unknown' | 'suspect' | 'offline' | 'online'
+type Drawn = Shown | 'barred'
 
 /** What a worker's badge says: trouble with its hive goes before what it was doing. */
 export function workerState(activity: Activity, liveness: Liveness): Shown {
@@ -12,7 +13,7 @@ export function workerState(activity: Activity, liveness: Liveness): Shown {
   return activity.toLowerCase() as Shown
 }
 
-const shapes: Record<Shown, ReactNode> = {
+const shapes: Record<Drawn, ReactNode> = {
   online: <path className="full" d="M8 2.2 13 5.1v5.8L8 13.8 3 10.9V5.1z" />,
   idle: <circle cx="8" cy="8" r="5" />,
   busy: <circle className="full" cx="8" cy="8" r="5.6" />,
@@ -24,10 +25,11 @@ const shapes: Record<Shown, ReactNode> = {
     </>
   ),
   offline: <path d="m4 4 8 8M12 4l-8 8" />,
+  barred: <path d="M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11M4.2 11.8l7.6-7.6" />,
 }
 
 /** A shape alone, for legends and tiles beside a word. */
-export function Shape({ state }: { state: Shown }) {
+export function Shape({ state }: { state: Drawn }) {
   return (
     <svg className={`shape ${state}`} viewBox="0 0 16 16" aria-hidden="true" focusable="false">
       {shapes[state]}
@@ -36,11 +38,21 @@ export function Shape({ state }: { state: Shown }) {
 }
 
 /** Shape, word and colour; lights up for a moment when it changes under the reader's eyes. */
-export function StateBadge({ state, note }: { state: Shown; note?: string }) {
+export function StateBadge({ state }: { state: Shown }) {
   return (
-    <span className={`badge ${state}`} title={note}>
+    <span className={`badge ${state}`}>
       <Shape state={state} />
       <Changing value={state}>{word(state)}</Changing>
+    </span>
+  )
+}
+
+/** Beside the state of a worker that works, but is not offered: its hive is cordoned, unhealthy, or starts or stops. */
+export function Barred() {
+  return (
+    <span className="barred" title="Takes no new work: its hive is not available">
+      <Shape state="barred" />
+      <span className="offscreen">not available</span>
     </span>
   )
 }

@@ -19,7 +19,8 @@ export function megabytes(mb: number | null | undefined): string {
   if (mb == null) return unknown
   if (mb < 1000) return `${Math.round(mb)} MB`
   if (mb < 1000 * 1024) return `${trim(mb / 1024)} GB`
-  return `${trim(mb / 1024 / 1024)} TB`
+  if (mb < 1000 * 1024 * 1024) return `${trim(mb / 1024 / 1024)} TB`
+  return `${trim(mb / 1024 / 1024 / 1024)} PB`
 }
 
 /** Megabytes as gigabytes, without the unit, for columns that name it. */
@@ -47,6 +48,13 @@ export function age(at: string | null | undefined, now: number): string {
 /** Time of day, as the reader's clock shows it, to the second. */
 export const timeOfDay = (at: number | string): string =>
   new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+/** Time of day, or the day where it is not today's. */
+export function moment(at: string, now: number): string {
+  const then = new Date(at)
+  if (then.toDateString() === new Date(now).toDateString()) return timeOfDay(at)
+  return then.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
+}
 
 export function bytes(n: number): string {
   if (n < 1000) return `${Math.round(n)} B`

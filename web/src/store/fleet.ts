@@ -10,7 +10,8 @@ export type ModelSummary = FleetSummary['models'][number]
 const visibleMs = 1000
 const hiddenMs = 10_000
 const samples = 60
-const fewModels = 50
+/** Models in the summary, those with the most workers; the view of models alone asks for more. */
+export const fewModels = 50
 const allModels = 500
 
 /**

@@ -8,13 +8,20 @@ export interface ServerState {
   /** How long the last answer took, in milliseconds. */
   roundTripMs: number | null
   error: string
+  /** The version that this page came with; empty before the first answer. */
+  pageVersion: string
 }
 
 const everyMs = 10_000
 
 /** The server about itself, asked at each connection and every few seconds while somebody looks. */
 export class Server {
-  readonly state = new Observable<ServerState>({ server: null, roundTripMs: null, error: '' })
+  readonly state = new Observable<ServerState>({
+    server: null,
+    roundTripMs: null,
+    error: '',
+    pageVersion: '',
+  })
   readonly operation = operation(ServerDocument, {})
   readonly #connection: Connection
   #timer: ReturnType<typeof setInterval> | undefined
@@ -43,7 +50,8 @@ export class Server {
     const before = performance.now()
     try {
       const { server } = await execute(this.operation)
-      this.state.set({ server, roundTripMs: performance.now() - before, error: '' })
+      const pageVersion = this.state.get().pageVersion || server.version
+      this.state.set({ server, roundTripMs: performance.now() - before, error: '', pageVersion })
     } catch (cause) {
       this.state.update({ error: (cause as Error).message })
     }

@@ -1,5 +1,5 @@
 import type { WorkerRowFragment } from '../api/gen/graphql'
-import { Meter, Sparkline, StateBadge, workerState } from '../components/parts'
+import { Barred, Meter, Sparkline, StateBadge, workerState } from '../components/parts'
 import type { Column } from '../components/rowtable'
 import { age, count, duration, gigabytes, megabytes, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
@@ -20,7 +20,7 @@ function Course({ id }: { id: string }) {
   return <Sparkline values={past?.gpu ?? []} most={100} />
 }
 
-export const workerName = ({ hiveId, group, instance }: Pick<Worker, 'hiveId' | 'group' | 'instance'>) => (
+const workerName = ({ hiveId, group, instance }: Pick<Worker, 'hiveId' | 'group' | 'instance'>) => (
   <span className="worker-name" title={`${hiveId}/${group}/${instance}`}>
     <span>{hiveId}</span>
     <span className="quiet">
@@ -42,8 +42,11 @@ export function requests({ requestsRunning, requestsQueued }: Pick<Worker, 'requ
 const share = (part: number | null, whole: number | null): number | null =>
   part === null || !whole ? null : part / whole
 
-export const badge = (w: Pick<Worker, 'activity' | 'liveness'>) => (
-  <StateBadge state={workerState(w.activity, w.liveness)} />
+const badge = (w: Pick<Worker, 'activity' | 'liveness' | 'available'>) => (
+  <>
+    <StateBadge state={workerState(w.activity, w.liveness)} />
+    {w.liveness === 'ONLINE' && !w.available && <Barred />}
+  </>
 )
 
 /** Columns of the worker table; the first two are always there. */

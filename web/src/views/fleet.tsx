@@ -9,7 +9,7 @@ import { Popover } from '../components/popover'
 import { RowTable } from '../components/rowtable'
 import { SummaryStrip } from '../components/summary'
 import { useMedia, useNarrow } from '../components/usemedia'
-import { counted } from '../lib/format'
+import { count, counted } from '../lib/format'
 import { rampCss } from '../lib/palette'
 import { usePage, useValue } from '../page'
 import { allColumns, isFiltered, mapMetric, staticFilter, usualColumns, workerFilter, workerOrder } from '../store/url'
@@ -56,7 +56,7 @@ function MapPanel() {
       {name}
     </button>
   )
-  const mark = (state: 'suspect' | 'offline', n: number) => (
+  const mark = (state: 'suspect' | 'offline', n: number | undefined) => (
     <button
       type="button"
       className="legend-mark"
@@ -65,7 +65,7 @@ function MapPanel() {
     >
       <Shape state={state} />
       {state}
-      <span className="tally">{n}</span>
+      <span className="tally">{count(n)}</span>
     </button>
   )
   return (
@@ -82,8 +82,8 @@ function MapPanel() {
             <span className="ramp-end">0</span>
             <i className="ramp" style={{ background: rampCss(dark) }} aria-hidden="true" />
             <span className="ramp-end">100 %</span>
-            {mark('suspect', cells?.suspect ?? 0)}
-            {mark('offline', cells?.offline ?? 0)}
+            {mark('suspect', cells?.suspect)}
+            {mark('offline', cells?.offline)}
           </div>
         )}
       </header>

@@ -91,7 +91,7 @@ const columns: readonly Column<Hive>[] = [
     key: 'hive',
     label: 'Hive',
     least: 150,
-    grow: 1.2,
+    grow: 1.6,
     drop: 0,
     sort: 'id',
     cell: (h) => (
