@@ -436,6 +436,15 @@ describe('keys', () => {
   })
 })
 
+test('a view opened in another tab is the one that a click opens', async () => {
+  show('/?state=idle&sel=worker:a/llm/1')
+  await tick()
+  const link = screen.getByRole('link', { name: 'Hives' })
+  const href = new URL(link.getAttribute('href') ?? '', location.href).search
+  fireEvent.click(link)
+  expect(location.search).toBe(href)
+})
+
 test('leaving a view stops what it followed', async () => {
   show()
   await tick()

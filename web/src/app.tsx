@@ -23,7 +23,7 @@ import { useKeys } from './components/usekeys'
 import { useTitle } from './components/usetitle'
 import { viewNames } from './lib/names'
 import { usePage, useValue } from './page'
-import { start, type View } from './store/url'
+import { format, type View } from './store/url'
 import { ActivityView } from './views/activity'
 import { FindView } from './views/find'
 import { FleetView } from './views/fleet'
@@ -78,7 +78,7 @@ export function App() {
             return (
               <a
                 key={v}
-                href={v === start.view ? './' : `?view=${v}`}
+                href={format({ ...place, view: v, sel: '' }) || './'}
                 aria-current={v === view ? 'page' : undefined}
                 onClick={(event) => {
                   if (event.metaKey || event.ctrlKey || event.shiftKey) return

@@ -32,5 +32,4 @@ export const SunIcon = icon(
 export const MoonIcon = icon(<path d="M13.5 9.8A6 6 0 0 1 6.2 2.5a6 6 0 1 0 7.3 7.3z" />)
 export const SystemIcon = icon(<path d="M1.5 2.5h13v8.5h-13zM5.5 14h5M8 11v3" />)
 export const CodeIcon = icon(<path d="m5 4-4 4 4 4M11 4l4 4-4 4" />)
-export const MoreIcon = icon(<path d="M3 8h.01M8 8h.01M13 8h.01" />)
 export const ColumnsIcon = icon(<path d="M2 2.5h12v11H2zM6 2.5v11M10 2.5v11" />)

@@ -52,5 +52,8 @@ export function useTitle(): void {
       link.href = badge
     }
     icon.src = plain
+    return () => {
+      icon.onload = null
+    }
   }, [offline])
 }

@@ -44,10 +44,6 @@ export class FleetMap {
     this.state.set(null)
   }
 
-  get operation() {
-    return operation(FleetMapDocument, { metric: this.#metric, intervalMs })
-  }
-
   /** Every message is folded, also one that is never shown: it may be the one with the layout. */
   #fold({ layout, layoutVersion }: FleetMapSubscription['fleetMap']): void {
     if (!layout) return

@@ -23,9 +23,4 @@ export class Observable<T> {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
-
-  /** How many follow; for tests of leaks. */
-  get followers(): number {
-    return this.#listeners.size
-  }
 }
