@@ -138,3 +138,24 @@ describe('on a phone', () => {
     await waggle.query('mutation { removeHive(id: "gpu-ill") }')
   })
 })
+
+describe('enlarged', () => {
+  test.each([
+    [640, 400],
+    [320, 256],
+  ])('all is within reach at %i x %i', async (width, height) => {
+    watch = await open(browser, waggle.url, { viewport: { width, height } })
+    const { page } = watch
+    await firstRow(page)
+    await page.keyboard.press('End')
+    const last = page.locator('.row.active')
+    await last.getByText('gpu-019').waitFor()
+    await picture(page, `enlarged-${width}`)
+    const covered = await last.evaluate((row) => {
+      const { left, top, height } = row.getBoundingClientRect()
+      return !row.contains(document.elementFromPoint(left + 30, top + height / 2))
+    })
+    expect(covered).toBe(false)
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0)
+  })
+})

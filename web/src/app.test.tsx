@@ -248,6 +248,19 @@ describe('what the page says', () => {
     )
   })
 
+  test('a fleet of which nothing is heard has no figures, not zeros', async () => {
+    show()
+    await tick({
+      workers: { total: 3, available: 0, idle: 0, busy: 0, unknown: 3 },
+      vramTotalMb: 0,
+      vramUsedMb: 0,
+      largestFreeVramMb: 0,
+    })
+    const summary = screen.getByTestId('summary').textContent
+    expect(summary).toContain('GPU memory in use–none is known')
+    expect(summary).toContain('Largest free–no worker is available')
+  })
+
   test('no match: which filter to drop', async () => {
     show('/?q=nothing&state=idle')
     await tick()

@@ -115,6 +115,7 @@ export function RowTable<R extends Row>(props: Props<R>) {
       }[to]
       activate(Math.min(total - 1, Math.max(0, next)))
       scroller.current?.focus({ preventScroll: true })
+      scroller.current?.scrollIntoView({ block: 'nearest' })
     },
     open() {
       const row = active === null ? undefined : rowAt(active)

@@ -94,13 +94,16 @@ export function SummaryStrip() {
           <>
             <Meter share={used} tone="memory" />
             <span>
-              {megabytes(fleet.vramUsedMb)} of {megabytes(fleet.vramTotalMb)}
+              {used === null ? 'none is known' : `${megabytes(fleet.vramUsedMb)} of ${megabytes(fleet.vramTotalMb)}`}
             </span>
           </>
         )}
       </Figure>
-      <Figure label="Largest free" value={fleet ? megabytes(fleet.largestFreeVramMb) : none}>
-        {fleet && <span>on an available worker</span>}
+      <Figure
+        label="Largest free"
+        value={fleet && fleet.workers.available > 0 ? megabytes(fleet.largestFreeVramMb) : none}
+      >
+        {fleet && <span>{fleet.workers.available > 0 ? 'on an available worker' : 'no worker is available'}</span>}
       </Figure>
       <Figure
         label="Heartbeats"

@@ -5,7 +5,7 @@ import { EmptyFleet, NoMatch } from '../components/empty'
 import { Chips, SearchField } from '../components/filterbar'
 import { Meter, Shape, type Shown, StateBadge, workerState } from '../components/parts'
 import { type Column, RowTable } from '../components/rowtable'
-import { counted, gigabytes, percent, unknown, word } from '../lib/format'
+import { count, counted, gigabytes, percent, unknown, word } from '../lib/format'
 import { cellCss } from '../lib/palette'
 import { usePage, useValue } from '../page'
 import { hiveFilter, hiveOrder, narrowed, type WorkerState } from '../store/url'
@@ -214,7 +214,7 @@ export function HivesView() {
             >
               {value && <Shape state={value} />}
               {name}
-              {tally[value] !== undefined && <span className="tally">{tally[value]}</span>}
+              {tally[value] !== undefined && <span className="tally">{count(tally[value])}</span>}
             </button>
           ))}
         </fieldset>
