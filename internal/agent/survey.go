@@ -361,8 +361,9 @@ func (p *place) answer(ctx context.Context, server engine.Server, listening []ne
 			continue
 		}
 		asking.Go(func() {
-			a, err := &answers[i], error(nil)
-			a.answered, err = ready(server, at.address)
+			answered, err := ready(server, at.address)
+			a := &answers[i]
+			a.answered = answered
 			if server.Hidden && !server.TLS && err != nil { // Not what one says that speaks HTTP.
 				server := server
 				server.TLS = true
