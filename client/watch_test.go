@@ -110,7 +110,10 @@ func TestWatchEndsWithItsContextThoughMessagesWait(t *testing.T) {
 		if taken++; taken > 1 {
 			t.Fatal("another element after the context ended")
 		}
-		for range client.Watch[tick](t.Context(), c, ticks, nil) { // what is sent after all of them has come, so they wait
+		for _, err := range client.Watch[tick](t.Context(), c, ticks, nil) { // what is sent after all of them has come, so they wait
+			if err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		cancel(enough)
