@@ -66,7 +66,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("the token contains a blank or a character that no header may carry")
 	}
 	if min(cfg.MaxAnswerBytes, int64(cfg.Timeout), int64(cfg.PingInterval), int64(cfg.MaxPause), int64(cfg.Linger)) < 0 {
-		return nil, errors.New("times and bounds must not be negative")
+		return nil, errors.New("a setting is negative: Timeout, PingInterval, MaxPause, Linger and MaxAnswerBytes must be 0 or more")
 	}
 	transport := cfg.Transport
 	if transport == nil {

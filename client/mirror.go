@@ -55,8 +55,8 @@ type Mirror struct {
 var (
 	// errTwice tells that Run was called before.
 	errTwice = errors.New("a mirror runs only once")
-	// errNegative tells that a time of the configuration is none.
-	errNegative = errors.New("a mirror's times must not be negative")
+	// errNegative tells that a time of the configuration is negative.
+	errNegative = errors.New("a mirror's Interval and Silence must be 0 or more")
 )
 
 // NewMirror returns a mirror of what the server of c holds. It is empty until Run runs.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -167,6 +168,25 @@ func TestMirrorEqualsItsModel(t *testing.T) {
 				}
 			},
 		})
+	})
+}
+
+// A scheduler asks Stale whether to believe the mirror, so what waited behind a slow OnChange must not look new.
+func TestWhatWaitedIsAsOldAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, sub := NewMirror(nil, MirrorConfig{}), &subscription{wake: make(chan struct{}, 1)}
+		sub.deliver(benchUpdate(true, true, 0, 10, 0), 1<<20)
+		time.Sleep(time.Minute) // OnChange of the message before, say
+		msg, err := sub.next(t.Context())
+		if err == nil {
+			err = m.take(msg)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Stale(); got != time.Minute {
+			t.Errorf("it says %s, want a minute", got)
+		}
 	})
 }
 
