@@ -1,28 +1,9 @@
-import { type Browser, devices, type Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { complaints, launch, open, picture, type Watch } from './browser'
-import { Fleet, Waggle } from './server'
+import { devices, type Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { picture } from './browser'
+import { setStage } from './stage'
 
-let browser: Browser
-let waggle: Waggle
-let fleet: Fleet
-let watch: Watch
-
-beforeAll(async () => {
-  browser = await launch()
-  waggle = await Waggle.start()
-  fleet = await new Fleet(waggle, 20, 8).start()
-})
-afterAll(async () => {
-  fleet?.stop()
-  await browser?.close()
-  await waggle?.kill()
-})
-afterEach(async () => {
-  const held = watch ? complaints(watch) : []
-  await watch?.page.context().close()
-  expect(held).toEqual([])
-})
+const stage = setStage(20, 8)
 
 const firstRow = (page: Page) => page.locator('.grid-body .row:not(.skeleton)').first().waitFor()
 const focused = (page: Page) =>
@@ -33,9 +14,9 @@ const focused = (page: Page) =>
 
 describe('with the keyboard alone', () => {
   const visit = async (query = ''): Promise<Page> => {
-    watch = await open(browser, waggle.url + query)
-    await firstRow(watch.page)
-    return watch.page
+    const page = await stage.visit(query)
+    await firstRow(page)
+    return page
   }
   const find = 'Find workers by id, model or hostname'
 
@@ -96,10 +77,7 @@ describe('with the keyboard alone', () => {
 
 describe('on a phone', () => {
   const { defaultBrowserType: _, ...phone } = devices['iPhone 13'] as (typeof devices)[string]
-  const visit = async (query = ''): Promise<Page> => {
-    watch = await open(browser, waggle.url + query, { ...phone, viewport: { width: 390, height: 844 } })
-    return watch.page
-  }
+  const visit = (query = '') => stage.visit(query, { ...phone, viewport: { width: 390, height: 844 } })
 
   test('the filter of models is on the screen and filters', async () => {
     const page = await visit()
@@ -121,10 +99,10 @@ describe('on a phone', () => {
     await page.locator('.models tbody tr').first().waitFor()
     await picture(page, 'models-phone')
     expect(await page.locator('.scroll').evaluate((box) => box.scrollWidth - box.clientWidth)).toBe(0)
-    await waggle.query(
+    await stage.waggle.query(
       'mutation { heartbeat(input: { hive: { id: "gpu-ill", hostname: "10.0.0.1", port: 0, healthStatus: DEGRADED } workers: [] }) { outcome } }',
     )
-    await waggle.query(
+    await stage.waggle.query(
       'mutation { heartbeat(input: { hive: { id: "gpu-ill", hostname: "10.0.0.1", port: 0 } workers: [] }) { outcome } }',
     )
     await page.getByRole('link', { name: 'Activity' }).tap()
@@ -135,7 +113,7 @@ describe('on a phone', () => {
       .locator('.event-kind')
       .evaluateAll((kinds) => kinds.filter((k) => k.scrollWidth > k.clientWidth).map((k) => k.textContent))
     expect(over).toEqual([])
-    await waggle.query('mutation { removeHive(id: "gpu-ill") }')
+    await stage.waggle.query('mutation { removeHive(id: "gpu-ill") }')
   })
 })
 
@@ -144,8 +122,7 @@ describe('enlarged', () => {
     [640, 400],
     [320, 256],
   ])('all is within reach at %i x %i', async (width, height) => {
-    watch = await open(browser, waggle.url, { viewport: { width, height } })
-    const { page } = watch
+    const page = await stage.visit('', { viewport: { width, height } })
     await firstRow(page)
     await page.keyboard.press('End')
     const last = page.locator('.row.active')

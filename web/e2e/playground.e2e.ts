@@ -1,40 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { complaints, launch, open, picture, type Watch } from './browser'
-import { Fleet, Waggle } from './server'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { picture } from './browser'
+import { setStage } from './stage'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Known in GraphiQL 5.4.0 itself: contrast of a few quiet words, and a close button inside each tab. */
 const upstream = new Set(['color-contrast', 'nested-interactive'])
 
-let browser: Browser
-let waggle: Waggle
-let fleet: Fleet
-let watch: Watch
+const stage = setStage(6, 4)
 
-beforeAll(async () => {
-  browser = await launch()
-  waggle = await Waggle.start()
-  fleet = await new Fleet(waggle, 6, 4).start()
-})
-afterAll(async () => {
-  fleet?.stop()
-  await browser?.close()
-  await waggle?.kill()
-})
-afterEach(async () => {
-  const held = complaints(watch)
-  await watch.page.context().close()
-  expect(held).toEqual([])
-})
-
-const visit = async (path: string, script?: string): Promise<Page> => {
-  watch = await open(browser, waggle.url + path, { script })
-  return watch.page
-}
+const visit = (path: string, script?: string) => stage.visit(path, { script })
 const answer = (page: Page): Promise<string> => page.locator('.graphiql-response').innerText()
 const run = async (page: Page) => {
   await page.locator('.graphiql-execute-button').click()
@@ -89,7 +67,7 @@ describe('the playground', () => {
     const total = /\d+/.exec(await page.getByTestId('total').innerText())?.[0]
     await page.keyboard.press('c')
     await page.getByText('Copied the query as GraphQL.').waitFor()
-    await page.goto(`${waggle.url}playground/?query=${encodeURIComponent('# paste here')}`)
+    await page.goto(`${stage.waggle.url}playground/?query=${encodeURIComponent('# paste here')}`)
     const editor = page.locator('.graphiql-query-editor .view-lines')
     await editor.getByText('paste').waitFor({ timeout: 20_000 })
     await editor.click()
