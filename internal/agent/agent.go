@@ -7,6 +7,8 @@
 //     newest figures there are, none older than five heartbeats.
 //   - A source that fails is reported as DEGRADED, with the reason; the workers found last are kept. Until the
 //     processes were listed for the first time nothing is sent: an empty list would say that there are no workers.
+//   - A process of which nothing can be read, because it waits for a disk or a driver and holds the lock of its memory, is
+//     told of in the same way, is taken for what it was last, and keeps nothing from being known of the others.
 //   - A worker is a process with all its descendants, and is known by pid and start: a recycled pid is never confused
 //     with the process before it.
 //     Its resident memory is the sum over them, so pages that they share count once for each.

@@ -51,7 +51,7 @@ func summary(list []*client.WorkerInput) []string {
 
 func expect(t *testing.T, r report, workers []*worker, want ...string) []*client.WorkerInput {
 	t.Helper()
-	got, _ := r.workers(survey{workers})
+	got, _ := r.workers(survey{workers: workers})
 	if diff := cmp.Diff(append([]string{}, want...), summary(got)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -268,7 +268,7 @@ func TestGPUFiguresOfAProcessTree(t *testing.T) {
 			r.gpus, r.gpusFresh = gpu.Reading{Devices: devices, Usages: c.usages}, !c.stale
 			w := serving(1, "vllm serve X --port 81")
 			w.pids = []int{1, 2}
-			got, _ := r.workers(survey{[]*worker{w}})
+			got, _ := r.workers(survey{workers: []*worker{w}})
 			have := figures{show(got[0].VramUsedMb), show(got[0].VramTotalMb), show(got[0].GpuUtilizationPercent)}
 			if have != c.want {
 				t.Errorf("got %+v, want %+v", have, c.want)
@@ -282,11 +282,11 @@ func TestAHeartbeatHoldsAtMost256Workers(t *testing.T) {
 	for i := range 300 {
 		many = append(many, serving(i+1, fmt.Sprintf("vllm serve X --port %d", 1000+i)))
 	}
-	got, truncated := said{}.report().workers(survey{many})
+	got, truncated := said{}.report().workers(survey{workers: many})
 	if len(got) != 256 || !truncated {
 		t.Errorf("got %d, truncated %v", len(got), truncated)
 	}
-	if got, truncated := (said{}).report().workers(survey{many[:256]}); len(got) != 256 || truncated {
+	if got, truncated := (said{}).report().workers(survey{workers: many[:256]}); len(got) != 256 || truncated {
 		t.Errorf("got %d, truncated %v", len(got), truncated)
 	}
 	if got, _ := (said{}).report().workers(survey{}); got == nil {

@@ -260,11 +260,16 @@ func (r *run) troubles() []string {
 		reading, _, _ := r.gpus.newest()
 		gpus = unreadable(reading)
 	}
+	processes := r.processes.failure()
+	if processes == nil {
+		found, _, _ := r.processes.newest()
+		processes = found.trouble
+	}
 	var list []string
 	for _, source := range []struct {
 		name string
 		err  error
-	}{{"processes", r.processes.failure()}, {"GPUs", gpus}, {"host", r.host.failure()}} {
+	}{{"processes", processes}, {"GPUs", gpus}, {"host", r.host.failure()}} {
 		state := "ok"
 		if source.err != nil {
 			state = source.err.Error()

@@ -312,6 +312,33 @@ func TestAFailedSurveyIsNotReportedAsNoWorkers(t *testing.T) {
 	})
 }
 
+func TestAProcessThatIsStuckIsToldAndHidesNothing(t *testing.T) {
+	var jammed atomic.Bool
+	live(t, func(b *bubble) {
+		good := b.processes.read
+		b.processes = newPoller(2*time.Second, func(ctx context.Context) (survey, error) {
+			found, err := good(ctx)
+			if jammed.Load() {
+				found.trouble = errors.New("stuck, and cannot be read: 7 (python3)")
+			}
+			return found, err
+		})
+	}, func(b *bubble) {
+		b.sleep(2500 * time.Millisecond)
+		before := b.last().Workers
+		jammed.Store(true)
+		b.sleep(time.Minute)
+		b.expectHealth(t, "processes: stuck, and cannot be read: 7 (python3)")
+		if diff := cmp.Diff(before, b.last().Workers); diff != "" {
+			t.Errorf("-before +after:\n%s", diff)
+		}
+		jammed.Store(false)
+		b.sleep(2 * time.Second)
+		b.expectHealth(t, "")
+		b.expectLogged(t, "source=processes", 2)
+	})
+}
+
 func TestNothingIsSentBeforeTheProcessesAreKnown(t *testing.T) {
 	var failing atomic.Bool
 	failing.Store(true)

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -54,6 +55,8 @@ type worker struct {
 // survey is what one look at the processes found.
 type survey struct {
 	workers []*worker
+	// trouble says of which processes nothing can be read; nil when of all.
+	trouble error
 }
 
 // surveyor looks at the processes again and again and remembers what it needs for rates. Not for concurrent use.
@@ -122,9 +125,12 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 			if head, ok := snap.Find(w.head); ok {
 				env, ok := s.environ[head.ID]
 				if !ok || !slices.Equal(env.args, head.Args) {
-					env = environ{head.Args, s.scanner.Environ(ctx, w.head, w.server.Variables())}
+					env.args = head.Args
+					env.values, ok = s.scanner.Environ(ctx, w.head, w.server.Variables())
 				}
-				environs[head.ID] = env
+				if ok {
+					environs[head.ID] = env
+				}
 				w.server.Complete(env.values)
 			}
 			here := s.locate(ctx, w, snap.At)
@@ -135,7 +141,21 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 		}
 	}
 	s.last, s.storage, s.places, s.environ = snap, storage, places, environs
-	return survey{workers: workers}, ctx.Err()
+	return survey{workers, stuckAmong(snap, s.scanner.Stuck())}, ctx.Err()
+}
+
+// stuckAmong says which processes are stuck; nil when none is.
+func stuckAmong(snap *proc.Snapshot, pids []int) error {
+	var list []string
+	for _, pid := range pids {
+		if p, ok := snap.Find(pid); ok {
+			list = append(list, fmt.Sprintf("%d (%s)", pid, p.Name))
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return fmt.Errorf("stuck, and cannot be read: %s", strings.Join(list, ", "))
 }
 
 // findWorkers gathers the processes into workers, ordered by start. A process belongs to the model server among its

@@ -75,14 +75,21 @@ func (s *Scanner) Sockets(ctx context.Context, pid int) Sockets {
 	return sockets
 }
 
-// Environ returns those of the named variables that are set in the environment of a process. Nothing when it may not be read.
-func (s *Scanner) Environ(ctx context.Context, pid int, names []string) map[string]string {
+// Environ returns those of the named variables that are set in the environment of a process; none when it may not be read.
+// False when it cannot be read now.
+func (s *Scanner) Environ(ctx context.Context, pid int, names []string) (map[string]string, bool) {
 	if len(names) == 0 {
-		return nil
+		return nil, true
 	}
-	all, err := (&process.Process{Pid: int32(pid)}).EnvironWithContext(s.rooted(ctx))
-	if err != nil {
-		return nil
+	all, ok := aside(ctx, s, pid, func() []string {
+		all, err := (&process.Process{Pid: int32(pid)}).EnvironWithContext(s.rooted(ctx))
+		if err != nil {
+			return nil
+		}
+		return all
+	})
+	if !ok {
+		return nil, false
 	}
 	found := map[string]string{}
 	for _, entry := range all {
@@ -90,14 +97,20 @@ func (s *Scanner) Environ(ctx context.Context, pid int, names []string) map[stri
 			found[name] = value
 		}
 	}
-	return found
+	return found, true
 }
 
-// Storage returns how many bytes a process has read from storage and written to it. False when that may not be read,
-// or when the system counts other traffic along with it.
+// Storage returns how many bytes a process has read from storage and written to it. False when that may not, or cannot, be
+// read, or when the system counts other traffic along with it.
 func (s *Scanner) Storage(ctx context.Context, pid int) (read, written uint64, ok bool) {
-	io, err := (&process.Process{Pid: int32(pid)}).IOCountersWithContext(s.rooted(ctx))
-	if err != nil || !countsStorage {
+	io, ok := aside(ctx, s, pid, func() *process.IOCountersStat {
+		io, err := (&process.Process{Pid: int32(pid)}).IOCountersWithContext(s.rooted(ctx))
+		if err != nil {
+			return nil
+		}
+		return io
+	})
+	if !ok || io == nil || !countsStorage {
 		return 0, 0, false
 	}
 	return io.DiskReadBytes, io.DiskWriteBytes, true

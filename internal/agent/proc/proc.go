@@ -80,8 +80,10 @@ var ErrNoProcesses = errors.New("the list of processes is empty")
 
 // Scanner remembers from one scan to the next what seldom changes. It must not be used concurrently.
 type Scanner struct {
-	root  string
-	known map[ID]described
+	root     string
+	known    map[ID]described
+	behind   map[int]left  // by pid
+	patience time.Duration // that is left for this look
 	// sinceBoot is how long ago the machine started, where starts are counted from then.
 	sinceBoot func() time.Duration
 }
@@ -99,7 +101,7 @@ func NewScanner(root string) *Scanner {
 	if root == "" {
 		root = "/proc"
 	}
-	return &Scanner{root: root, known: map[ID]described{}, sinceBoot: sinceBoot}
+	return &Scanner{root: root, known: map[ID]described{}, behind: map[int]left{}, patience: patienceInAll, sinceBoot: sinceBoot}
 }
 
 func rereadTime(pid int) time.Duration {
@@ -109,6 +111,7 @@ func rereadTime(pid int) time.Duration {
 // Scan lists all processes. A process that ends meanwhile is left out; an error means that there is no list at all.
 func (s *Scanner) Scan(ctx context.Context) (*Snapshot, error) {
 	at := time.Now()
+	s.patience = patienceInAll
 	list, err := s.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the processes: %w", err)
@@ -121,8 +124,13 @@ func (s *Scanner) Scan(ctx context.Context) (*Snapshot, error) {
 		p := &list[i]
 		d, ok := s.known[p.ID]
 		if !ok || d.name != p.Name || p.Age < youngFor || at.Sub(d.readAt) > rereadTime(p.PID) {
-			d = described{name: p.Name, readAt: at}
-			d.args, d.cgroup = s.describe(ctx, p.PID)
+			pid, name := p.PID, p.Name
+			if now, ok := aside(ctx, s, pid, func() described {
+				args, cgroup := s.describe(ctx, pid)
+				return described{name, args, cgroup, at}
+			}); ok {
+				d = now
+			} // Else it is what it was, and read again in the next scan.
 		}
 		known[p.ID] = d
 		p.Args, p.Cgroup = d.args, d.cgroup

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -324,12 +325,12 @@ func TestTheNetworkOfAProcessIsKnownWithoutPrivileges(t *testing.T) {
 func TestTheEnvironmentIsReadByName(t *testing.T) {
 	f := newFakeProc(t)
 	f.write("7/environ", "PORT=80\x00SECRET=x\x00MODEL_ID=a=b\x00EMPTY\x00")
-	got := f.scanner().Environ(t.Context(), 7, []string{"PORT", "MODEL_ID", "EMPTY", "NONE"})
+	got, _ := f.scanner().Environ(t.Context(), 7, []string{"PORT", "MODEL_ID", "EMPTY", "NONE"})
 	if diff := cmp.Diff(map[string]string{"PORT": "80", "MODEL_ID": "a=b"}, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if got := f.scanner().Environ(t.Context(), 8, []string{"PORT"}); len(got) != 0 {
-		t.Errorf("got %v of no process", got)
+	if got, ok := f.scanner().Environ(t.Context(), 8, []string{"PORT"}); len(got) != 0 || !ok {
+		t.Errorf("got %v, %v of no process", got, ok)
 	}
 }
 
@@ -341,6 +342,117 @@ func TestStorageThatMayNotBeReadIsUnknown(t *testing.T) {
 	}
 	if r, w, ok := f.scanner().Storage(t.Context(), 8); ok {
 		t.Errorf("got %d, %d of no process", r, w)
+	}
+}
+
+// pipe makes a file of which nothing can be read until release is called, as of one of a process whose memory is locked.
+func (f fakeProc) pipe(path string) (release func()) {
+	f.tb.Helper()
+	path = filepath.Join(f.root, path)
+	_ = os.Remove(path)
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		f.tb.Fatal(err)
+	}
+	released := false
+	release = func() {
+		if released {
+			return
+		}
+		released = true
+		w, err := os.OpenFile(path, os.O_RDWR, 0) // Whoever waits for somebody who writes goes on,
+		if err == nil {
+			_ = w.Close() // and finds nothing.
+		}
+	}
+	f.tb.Cleanup(release)
+	return release
+}
+
+func TestAProcessThatIsStuckHidesNoOther(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(7, 1, 100, "sh", "sh")
+	f.process(8, 1, 100, "llama-server", "llama-server", "-m", "x.gguf")
+	f.process(9, 1, 100, "python3", "python3")
+	s := f.scanner()
+	scan := func() *Snapshot {
+		t.Helper()
+		began := time.Now()
+		snap, err := s.Scan(t.Context())
+		if took := time.Since(began); err != nil || took > time.Second || len(snap.Processes) != 3 {
+			t.Fatalf("got %v, %v after %v", snap, err, took)
+		}
+		return snap
+	}
+	release := f.pipe("7/cmdline")
+	scan()
+	releaseToo := f.pipe("8/cmdline")
+	for _, id := range []ID{{8, 100}, {9, 100}} {
+		d := s.known[id]
+		d.readAt = time.Now().Add(-time.Hour)
+		s.known[id] = d
+	}
+	f.process(9, 1, 100, "vllm", "vllm", "serve", "X")
+	for range 3 {
+		snap := scan()
+		if p := snap.Processes[0]; p.Name != "sh" || p.Args != nil || p.CPU == 0 {
+			t.Errorf("got %+v of one that was never read, want all but its command line", p)
+		}
+		if p := snap.Processes[1]; strings.Join(p.Args, " ") != "llama-server -m x.gguf" {
+			t.Errorf("got %+v, want what it was", p)
+		}
+		if p := snap.Processes[2]; strings.Join(p.Args, " ") != "vllm serve X" {
+			t.Errorf("got %+v of one that is not stuck", p)
+		}
+	}
+	if got, ok := s.Environ(t.Context(), 7, []string{"PORT"}); ok {
+		t.Errorf("got %v of a process that is stuck", got)
+	}
+	if _, _, ok := s.Storage(t.Context(), 8); ok {
+		t.Error("its traffic is known")
+	}
+	for pid, l := range s.behind {
+		l.since = l.since.Add(-stuckAfter)
+		s.behind[pid] = l
+	}
+	if got := s.Stuck(); !slices.Equal(got, []int{7, 8}) {
+		t.Errorf("got %v, want 7 and 8 stuck", got)
+	}
+	release()
+	releaseToo()
+	for _, pid := range []int{7, 8} {
+		<-s.behind[pid].done
+	}
+	if got := s.Stuck(); len(got) != 0 {
+		t.Errorf("got %v stuck after they went on", got)
+	}
+	for _, pid := range []int{7, 8} {
+		if err := os.Remove(filepath.Join(f.root, strconv.Itoa(pid), "cmdline")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.process(7, 1, 100, "ollama", "ollama", "serve")
+	if p := scan().Processes[0]; strings.Join(p.Args, " ") != "ollama serve" {
+		t.Errorf("got %+v of one that goes on", p)
+	}
+}
+
+func TestManyStuckProcessesCostNoMoreThanOneLookMay(t *testing.T) {
+	f := newFakeProc(t)
+	const many = maxStuck + 10
+	for pid := range many {
+		f.process(pid+1, 1, 100, "python3")
+		f.pipe(fmt.Sprintf("%d/cmdline", pid+1))
+	}
+	s := f.scanner()
+	for range 3 {
+		began := time.Now()
+		snap, err := s.Scan(t.Context())
+		if took := time.Since(began); err != nil || len(snap.Processes) != many || took > patienceInAll+3*maxStuck*leastPatience {
+			t.Errorf("got %v after %v", err, took)
+		}
+	}
+	if len(s.behind) != maxStuck {
+		t.Errorf("%d reads are left behind, want %d", len(s.behind), maxStuck)
 	}
 }
 
