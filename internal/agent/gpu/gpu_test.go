@@ -3,11 +3,13 @@ package gpu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -305,6 +307,88 @@ func TestNvidiaSMIWithoutDriverOrDeviceMeansNoGPUs(t *testing.T) {
 				t.Errorf("started %d times, want once: the first answer says it all", len(n))
 			}
 		})
+	}
+}
+
+func TestNvidiaSMIThatLosesADeviceTellsOfTheOthers(t *testing.T) {
+	const (
+		rows      = "0, GPU-aa, NVIDIA H200, 143771, 1024, 37, 41, 118.53, 9.0, Disabled\n2, GPU-cc, NVIDIA H200, 143771, 0, 0, 30, 80, 9.0, Disabled\n"
+		apps      = "GPU-aa, 4711, 900\n"
+		unplugged = "Unable to determine the device handle for GPU"
+	)
+	good := []string{"0 NVIDIA H200", "2 NVIDIA H200"}
+	for _, c := range []struct {
+		name, out, aside string
+		exit             int
+		want             []string
+		noApps           bool
+	}{
+		{"with its number, first", unplugged + "1: 0000:5F:00.0: Unknown Error\n" + rows, "", 255, []string{good[0], "1: Unknown Error", good[1]}, false},
+		{"with its address only, last", rows + unplugged + " 0000:5F:00.0: GPU is lost\n", "", 15, []string{good[0], "1: GPU is lost", good[1]}, false},
+		{"with its address close by", unplugged + "0000:5F:00.0: Not Found\n" + rows, "", 6, []string{good[0], "1: Not Found", good[1]}, false},
+		{"two, one with its number", unplugged + "3: 0000:5F:00.0: Unknown Error\n" + unplugged + " 0000:60:00.0: Unknown Error\n" + rows, "", 255,
+			[]string{good[0], "1: Unknown Error", good[1], "3: Unknown Error"}, false},
+		{"aside", rows, unplugged + "1: 0000:5F:00.0: Unknown Error", 255, []string{good[0], "1: Unknown Error", good[1]}, false},
+		{"aside, without failing", rows, unplugged + "1: 0000:5F:00.0: Unknown Error", 0, []string{good[0], "1: Unknown Error", good[1]}, false},
+		{"that no process uses", rows, unplugged + "1: 0000:5F:00.0: Unknown Error", 0, []string{good[0], "1: Unknown Error", good[1]}, true},
+		{"in its row", strings.Replace(rows, "2, GPU-cc, NVIDIA H200, 143771, 0", "2, [GPU is lost], [GPU is lost], [GPU is lost], [GPU is lost]", 1), "", 0,
+			[]string{good[0], "2: GPU is lost"}, false},
+		{"the only one", unplugged + " 0000:01:00.0: Not Found\n", "", 6, []string{"0: Not Found"}, true},
+		{"that only warns", rows + "WARNING: infoROM is corrupted at gpu 0000:00:1E.0\n", "", 14, good, false},
+		{"that only warns, and no process runs", rows, "WARNING: infoROM is corrupted at gpu 0000:00:1E.0", 14, good, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			processes := apps
+			if c.noApps {
+				processes = ""
+			}
+			dir := t.TempDir()
+			for name, text := range map[string]string{"gpus": c.out, "apps": processes, "aside": c.aside} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cat, err := exec.LookPath("cat")
+			if err != nil {
+				t.Skip(err)
+			}
+			script(t, fmt.Sprintf(`case "$1" in *apps*) %s %s/apps;; *) %s %s/gpus;; esac; %s %s/aside >&2; exit %d`, cat, dir, cat, dir, cat, dir, c.exit))
+			r, err := openSMI(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := r.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var devices []string
+			for _, d := range got.Devices {
+				name := strconv.Itoa(d.Index) + " " + d.Name
+				if d.Unreadable != "" {
+					name = fmt.Sprintf("%d: %s", d.Index, d.Unreadable)
+				}
+				devices = append(devices, name)
+			}
+			if diff := cmp.Diff(c.want, devices); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if want := []Usage{{PID: 4711, Memory: new(uint64(900 << 20)), Utilization: new(37.0)}}; !c.noApps {
+				if diff := cmp.Diff(want, got.Usages); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatNvidiaSMISaysWhenItFailsIsTold(t *testing.T) {
+	script(t, "echo 'Failed to initialize NVML: Driver/library version mismatch'; echo 'NVML library version: 580.1'; exit 18")
+	r, err := openSMI(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Read(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "exit status 18: Failed to initialize NVML: Driver/library version mismatch") {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 

@@ -2,12 +2,14 @@ package gpu
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +32,10 @@ const (
 	smiNoneWasSeen = "No devices were found"
 )
 
+// smiLost is what nvidia-smi says of a device that it cannot open, before it goes on with the others: newer ones with its
+// number, older ones with its address only.
+var smiLost = regexp.MustCompile(`^Unable to determine the device handle for (?:GPU|gpu) ?(?:(\d+): )?(?:.*: )?(.+)$`)
+
 // smiReader asks nvidia-smi, where NVML cannot be loaded. It knows no utilization per process.
 type smiReader struct {
 	// run starts nvidia-smi and returns what it writes.
@@ -48,7 +54,10 @@ func openSMI(context.Context) (Reader, error) {
 	return &smiReader{run: func(ctx context.Context, args ...string) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // the path is nvidia-smi's and the arguments are ours
 		cmd.WaitDelay = smiQuits
-		return cmd.Output()
+		var aside bytes.Buffer // Where it says what is wrong depends on its version.
+		cmd.Stderr = &aside
+		out, err := cmd.Output()
+		return append(append(out, '\n'), aside.Bytes()...), err
 	}}, nil
 }
 
@@ -57,47 +66,67 @@ func (r *smiReader) Read(ctx context.Context) (Reading, error) {
 		return r.last, nil
 	}
 	at := time.Now()
-	devices, err := r.devices(ctx)
-	if err != nil {
-		return Reading{}, err
+	devices, failed := r.devices(ctx)
+	if failed != nil && !exited(failed) {
+		return Reading{}, failed
 	}
 	reading, index, err := parseSMIDevices(devices)
-	if err != nil {
+	switch {
+	case failed != nil && len(reading.Devices) == 0:
+		return Reading{}, failed
+	case err != nil:
 		return Reading{}, err
 	}
 	processes, err := r.query(ctx, "--query-compute-apps="+smiProcesses)
-	if err != nil {
-		return Reading{}, err
+	// What made one question fail, though it was answered, does so with the other.
+	same := failed != nil && (err == nil || exited(err) || errors.Is(err, ErrAbsent))
+	if err == nil || same {
+		reading.Usages, err = parseSMIProcesses(processes, index, reading.Devices)
 	}
-	reading.Usages, err = parseSMIProcesses(processes, index, reading.Devices)
-	if err != nil {
+	if err != nil && !same {
 		return Reading{}, err
 	}
 	r.last, r.lastAt = reading, at
 	return reading, nil
 }
 
+// devices asks for all devices. One of them that fails makes nvidia-smi fail, but it tells of the others before: the answer
+// counts, error or not, if there is a device in it.
 func (r *smiReader) devices(ctx context.Context) ([]byte, error) {
 	if !r.oldDriver {
 		out, err := r.query(ctx, "--query-gpu="+smiDevices+smiNewer)
-		if _, refused := errors.AsType[*exec.ExitError](err); !refused {
+		if !exited(err) || answers(out, func(d Device) bool { return d.Unreadable == "" }) {
 			return out, err
 		}
 	}
 	out, err := r.query(ctx, "--query-gpu="+smiDevices)
-	r.oldDriver = err == nil
+	r.oldDriver = r.oldDriver || err == nil
 	return out, err
 }
 
 func (r *smiReader) query(ctx context.Context, what string) ([]byte, error) {
 	out, err := r.run(ctx, what, "--format=csv,noheader,nounits")
+	absent := saysAbsent(err) || err == nil && bytes.HasPrefix(out, []byte(smiNoneWasSeen))
 	switch {
-	case saysAbsent(err), err == nil && bytes.HasPrefix(out, []byte(smiNoneWasSeen)):
-		return nil, fmt.Errorf("nvidia-smi finds nothing: %w", ErrAbsent)
+	case absent && !answers(out, func(Device) bool { return true }):
+		return out, fmt.Errorf("nvidia-smi finds nothing: %w", ErrAbsent)
 	case err != nil:
-		return nil, fmt.Errorf("nvidia-smi gave no answer: %w", err)
+		said, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		return out, fmt.Errorf("nvidia-smi gave no answer: %w: %.100s", err, said)
 	}
 	return out, nil
+}
+
+// exited says whether nvidia-smi ran, and ended by saying that something is wrong.
+func exited(err error) bool {
+	_, ok := errors.AsType[*exec.ExitError](err)
+	return ok
+}
+
+// answers says whether nvidia-smi wrote of such a device.
+func answers(out []byte, such func(Device) bool) bool {
+	reading, _, _ := parseSMIDevices(out)
+	return slices.ContainsFunc(reading.Devices, such)
 }
 
 // saysAbsent tells a machine without a driver or without a device from one whose GPU fails.
@@ -116,10 +145,10 @@ func saysAbsent(err error) bool {
 func parseSMIDevices(out []byte) (Reading, map[string]int, error) {
 	var reading Reading
 	index := map[string]int{}
-	err := eachLine(out, 8, func(f []string) error {
+	err := eachLine(out, 8, func(f []string) bool {
 		n, err := strconv.Atoi(f[0])
 		if err != nil || n < 0 {
-			return errors.New("a device without a number")
+			return false
 		}
 		d := Device{Index: n, Name: f[2], MemoryTotal: mebibytes(f[3]), MemoryUsed: mebibytes(f[4]),
 			Utilization: percent(f[5]), Temperature: number(f[6]), Power: number(f[7])}
@@ -129,25 +158,63 @@ func parseSMIDevices(out []byte) (Reading, map[string]int, error) {
 		if len(f) > 9 && f[9] == "Enabled" {
 			d.MemoryTotal = nil
 		}
+		if reason, ok := strings.CutPrefix(d.Name, "["); ok { // Such as [GPU is lost].
+			d = Device{Index: n, Unreadable: strings.TrimSuffix(reason, "]")}
+		}
 		index[f[1]] = n
 		reading.Devices = append(reading.Devices, d)
-		return nil
+		return true
 	})
+	reading.Devices = append(reading.Devices, lostDevices(out, reading.Devices)...)
+	slices.SortFunc(reading.Devices, func(a, b Device) int { return a.Index - b.Index })
 	return reading, index, err
+}
+
+// lostDevices returns the devices that nvidia-smi says it cannot open. One without a number has the first that no other has.
+func lostDevices(out []byte, found []Device) (lost []Device) {
+	taken := map[int]bool{}
+	for _, d := range found {
+		taken[d.Index] = true
+	}
+	var unnumbered []Device
+	said := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		m := smiLost.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil || said[m[0]] || len(said) >= maxDevices {
+			continue
+		}
+		said[m[0]] = true
+		d := Device{Unreadable: m[2]}
+		n, err := strconv.Atoi(m[1])
+		if err != nil || n >= maxDevices || taken[n] {
+			unnumbered = append(unnumbered, d)
+			continue
+		}
+		d.Index, taken[n] = n, true
+		lost = append(lost, d)
+	}
+	for _, d := range unnumbered {
+		for taken[d.Index] {
+			d.Index++
+		}
+		taken[d.Index] = true
+		lost = append(lost, d)
+	}
+	return lost
 }
 
 func parseSMIProcesses(out []byte, index map[string]int, devices []Device) ([]Usage, error) {
 	var usages []Usage
 	on := map[int]int{}
-	err := eachLine(out, 3, func(f []string) error {
+	err := eachLine(out, 3, func(f []string) bool {
 		device, known := index[f[0]]
 		pid, _ := strconv.Atoi(f[1]) // 0 for "[Not Found]".
 		if !known || pid <= 0 {
-			return nil
+			return true
 		}
 		usages = append(usages, Usage{PID: pid, Device: device, Memory: mebibytes(f[2])})
 		on[device]++
-		return nil
+		return true
 	})
 	for i := range usages {
 		for _, d := range devices {
@@ -159,28 +226,31 @@ func parseSMIProcesses(out []byte, index map[string]int, devices []Device) ([]Us
 	return usages, err
 }
 
-func eachLine(out []byte, fields int, yield func([]string) error) error {
-	lines := csv.NewReader(bytes.NewReader(out))
-	lines.TrimLeadingSpace = true
-	lines.FieldsPerRecord = -1
-	lines.LazyQuotes = true
-	for {
+// eachLine calls yield for each line with so many fields, which says whether they are what they should be. Other lines are
+// warnings and the like; an error means that there is nothing else.
+func eachLine(out []byte, fields int, yield func([]string) bool) error {
+	other, good := "", false
+	for line := range strings.Lines(string(out)) {
+		line = strings.TrimSpace(line)
+		lines := csv.NewReader(strings.NewReader(line))
+		lines.TrimLeadingSpace = true
+		lines.LazyQuotes = true
 		f, err := lines.Read()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("cannot read the answer of nvidia-smi: %w", err)
-		case len(f) < fields:
-			return fmt.Errorf("nvidia-smi answers %d fields, want %d", len(f), fields)
-		}
 		for i := range f {
 			f[i] = strings.TrimSpace(f[i])
 		}
-		if err := yield(f); err != nil {
-			return fmt.Errorf("cannot read the answer of nvidia-smi: %w", err)
+		switch {
+		case line == "", smiLost.MatchString(line):
+		case err == nil && len(f) >= fields && yield(f):
+			good = true
+		default:
+			other = cmp.Or(other, line)
 		}
 	}
+	if other != "" && !good {
+		return fmt.Errorf("cannot read the answer of nvidia-smi: %.100s", other)
+	}
+	return nil
 }
 
 // number reads a figure; nil for "[N/A]", "[Not Supported]" and all else that is none.
