@@ -64,14 +64,22 @@ var _ io.Closer = (*nvmlReader)(nil)
 // and so does a Reader, since nvidia-smi can be installed where no driver is.
 var ErrAbsent = errors.New("no NVIDIA GPU with a driver found")
 
-// Open finds the best way to read the GPUs. What it loads stays loaded until the program ends.
+// errOutdated says that the library is not that of the driver.
+var errOutdated = errors.New("not the library of the driver")
+
+// Open finds the best way to read the GPUs. What it loads stays loaded until the program ends, so after an upgrade of the
+// driver the library is the old one: then nvidia-smi is asked, which is a new process with the new library.
 func Open(ctx context.Context) (Reader, error) {
 	lib, err := openNVML()
 	if err == nil {
 		return &nvmlReader{lib: lib}, nil
 	}
-	if !errors.Is(err, ErrAbsent) {
+	if !errors.Is(err, ErrAbsent) && !errors.Is(err, errOutdated) {
 		return nil, err
 	}
-	return openSMI(ctx)
+	reader, absent := openSMI(ctx)
+	if absent != nil && errors.Is(err, errOutdated) {
+		return nil, err
+	}
+	return reader, absent
 }

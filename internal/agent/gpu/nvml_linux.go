@@ -128,6 +128,8 @@ func failed(what string, ret nvml.Return) error {
 	switch ret {
 	case nvml.ERROR_LIBRARY_NOT_FOUND, nvml.ERROR_DRIVER_NOT_LOADED, nvml.ERROR_GPU_NOT_FOUND:
 		return fmt.Errorf("cannot %s: %w", what, ErrAbsent)
+	case nvml.ERROR_LIB_RM_VERSION_MISMATCH:
+		return fmt.Errorf("cannot %s: NVML says %s: %w", what, nvml.ErrorString(ret), errOutdated)
 	default:
 		return fmt.Errorf("cannot %s: NVML says %s", what, nvml.ErrorString(ret))
 	}
