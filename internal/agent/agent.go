@@ -22,8 +22,9 @@
 //   - A server that listens at one address only is reported with that address, one that listens at all of them with the
 //     hive's host name.
 //   - A server is asked at a loopback address at which it listens; else at the one address at which a socket of it was
-//     found. A server in a container with a network of its own is found and measured, but not asked, and has no endpoint:
-//     where its port is published cannot be seen from here. Neither has one of which it cannot be told whether it is so.
+//     found. A server in a container with a network of its own is found and measured, but not asked, and has no endpoint,
+//     unless Docker's proxy says on its command line that it passes a port of this machine on to it: that port is its
+//     endpoint, and the way to ask it. Neither has one of which it cannot be told in which network it is.
 package agent
 
 import (

@@ -22,7 +22,10 @@ import (
 	"waggle/internal/agent/proc"
 )
 
-const fakeVariable = "WAGGLE_TEST_ENGINE"
+const (
+	fakeVariable = "WAGGLE_TEST_ENGINE"
+	networkPort  = "WAGGLE_TEST_PORT"
+)
 
 // TestMain lets the test binary play a model server: a process with the command line of one that answers like one.
 func TestMain(m *testing.M) {
@@ -50,6 +53,8 @@ type fake struct {
 	TLS bool
 	// At is the address they listen at; empty means 127.0.0.1.
 	At string
+	// Network is the address of those that live in a network of their own, where they listen at all addresses.
+	Network string
 	// Env is added to its environment.
 	Env []string
 
@@ -77,7 +82,9 @@ func start(t *testing.T, f fake) *engineProcess {
 		t.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil && f.Network != "" {
+		t.Skipf("this machine lets us make no network: %v", err)
+	} else if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range cmd.ExtraFiles {
@@ -138,6 +145,10 @@ func prepare(t *testing.T, f *fake) (*exec.Cmd, int) {
 	open(f)
 	cmd := command(t.Fatal, *f)
 	cmd.ExtraFiles = files
+	if f.Network != "" {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", networkPort, f.port))
+		isolate(cmd)
+	}
 	return cmd, f.port
 }
 
@@ -178,6 +189,16 @@ func playEngine(script string) {
 		}
 		_ = file.Close()
 		own, next = l, next+1
+	}
+	if f.Network != "" {
+		if err := settleIn(f.Network); err != nil {
+			fatal(err)
+		}
+		l, err := net.Listen("tcp", ":"+os.Getenv(networkPort))
+		if err != nil {
+			fatal(err)
+		}
+		own = l
 	}
 	var inherited []*os.File // Those of its children, as files that a child gets only if it is given them.
 	for range listeners(f) - next + 3 {

@@ -133,7 +133,7 @@ func (s *surveyor) look(ctx context.Context) (survey, error) {
 				}
 				w.server.Complete(env.values)
 			}
-			here := s.locate(ctx, w, snap.At)
+			here := s.locate(ctx, w, snap)
 			places[w.ID] = here
 			w.port, w.reach, w.address, w.bound = here.port, here.reach, here.address, here.bound
 			w.server.TLS = w.server.TLS || here.tls
@@ -274,7 +274,8 @@ func rbeeGroup(cgroup string) (group, instance string, ok bool) {
 }
 
 // locate finds out at which port a worker listens, and who can reach it there.
-func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
+func (s *surveyor) locate(ctx context.Context, w *worker, snap *proc.Snapshot) place {
+	now := snap.At
 	if old, ok := s.places[w.ID]; ok {
 		good := placeClosedFor
 		if old.reach == reachLoopback || old.reach == reachAll {
@@ -297,6 +298,7 @@ func (s *surveyor) locate(ctx context.Context, w *worker, now time.Time) place {
 		sockets := s.scanner.Sockets(ctx, pid)
 		if sockets.Foreign {
 			here.port, here.reach = expected, reachForeign
+			s.publish(&here, pid, snap)
 			return here
 		}
 		known, ours = known || sockets.Known, ours || sockets.Ours

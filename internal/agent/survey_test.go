@@ -217,7 +217,7 @@ func TestWhereAWorkerSaysThatItListens(t *testing.T) {
 
 func TestWhereAWorkerOfAnUnknownNetworkListensIsNotGuessed(t *testing.T) {
 	w := serving(7, "vllm serve X") // In a proc file system that says nothing of it.
-	got := newSurveyor(t.TempDir()).locate(t.Context(), w, time.Time{})
+	got := newSurveyor(t.TempDir()).locate(t.Context(), w, &proc.Snapshot{})
 	samePlace(t, got, place{port: 8000})
 }
 
@@ -338,7 +338,7 @@ func TestAPortAtWhichAnEngineAnsweredStays(t *testing.T) {
 	}
 	w := found.workers[0]
 	s.places[w.ID] = place{port: e.port, answered: true} // Before it came to hang.
-	if got := s.locate(t.Context(), w, time.Now()); got.port != e.port || got.reach != reachLoopback || !got.answered {
+	if got := s.locate(t.Context(), w, &proc.Snapshot{At: time.Now()}); got.port != e.port || got.reach != reachLoopback || !got.answered {
 		t.Errorf("got %+v, want port %d", got, e.port)
 	}
 }

@@ -4,6 +4,7 @@ package proc
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
@@ -59,3 +60,9 @@ const countsStorage = false
 func (s *Scanner) networkOf(int) network { return networkOurs }
 
 func (s *Scanner) socketsReadable(int) bool { return true }
+
+// Ours says whether a process is known to see the same network as we do: elsewhere there is one only.
+func (s *Scanner) Ours(int) bool { return true }
+
+// Behind is for systems whose processes can have networks of their own.
+func (s *Scanner) Behind(*Snapshot, int, netip.Addr) ([]netip.AddrPort, bool) { return nil, false }
