@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,6 +31,7 @@ type server struct {
 	*httptest.Server
 	answers map[string]string
 	asked   []request
+	breaks  bool // a socket breaks off after two messages
 }
 
 type request struct {
@@ -78,6 +80,9 @@ func (s *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 			next := map[string]any{"type": "next", "id": m.ID, "payload": map[string]any{"data": json.RawMessage(s.answers[m.Payload.Operation])}}
 			_ = conn.WriteJSON(next)
 			_ = conn.WriteJSON(next)
+			if s.breaks {
+				return
+			}
 		}
 	}
 }
@@ -85,8 +90,15 @@ func (s *server) serveSocket(w http.ResponseWriter, r *http.Request) {
 // waggle runs a command line and returns what it printed.
 func waggle(t *testing.T, s *server, args ...string) (string, error) {
 	t.Helper()
+	return waggleLogging(t, io.Discard, s, args...)
+}
+
+// waggleLogging is waggle with a log.
+func waggleLogging(t *testing.T, log io.Writer, s *server, args ...string) (string, error) {
+	t.Helper()
 	var out bytes.Buffer
-	parser, err := kong.New(&commands{}, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.BindTo(&out, (*io.Writer)(nil)))
+	parser, err := kong.New(&commands{}, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.BindTo(&out, (*io.Writer)(nil)),
+		kong.Bind(slog.New(slog.NewTextHandler(log, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +219,17 @@ func TestWatch(t *testing.T) {
 			if !json.Valid([]byte(line)) {
 				t.Errorf("no JSON: %s", line)
 			}
+		}
+	})
+	t.Run("a server that goes away is told of, for what is shown is not what is", func(t *testing.T) {
+		s := serving(t, s.answers)
+		s.breaks = true
+		var log bytes.Buffer
+		if _, err := waggleLogging(t, &log, s, "watch", "--count", "3"); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(log.String(), "the server is out of reach") {
+			t.Errorf("logged %q", &log)
 		}
 	})
 	t.Run("a server that is not there is an error at once", func(t *testing.T) {

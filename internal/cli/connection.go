@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"waggle/client"
 )
@@ -16,7 +17,10 @@ type Connection struct {
 	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
 }
 
-func (c *Connection) client() (*client.Client, error) {
+func (c *Connection) client() (*client.Client, error) { return c.clientTelling(nil) }
+
+// clientTelling returns a client that tells of interruptions.
+func (c *Connection) clientTelling(interrupted func(error, time.Duration)) (*client.Client, error) {
 	token := ""
 	if c.TokenFile != "" {
 		text, err := os.ReadFile(c.TokenFile)
@@ -25,7 +29,7 @@ func (c *Connection) client() (*client.Client, error) {
 		}
 		token = strings.TrimSpace(string(text))
 	}
-	return client.New(client.Config{URL: c.Server, Token: token})
+	return client.New(client.Config{URL: c.Server, Token: token, Interrupted: interrupted})
 }
 
 // Output says who reads.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"os"
 	"time"
 
@@ -35,9 +36,12 @@ func (c *Watch) Validate() error {
 	return checkFirst(c.First)
 }
 
-// Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time.
-func (c *Watch) Run(ctx context.Context, stdout io.Writer) error {
-	server, err := c.client()
+// Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time. That the server is out of reach
+// it logs, for what was printed last would look like what is.
+func (c *Watch) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	server, err := c.clientTelling(func(err error, pause time.Duration) {
+		log.Warn("the server is out of reach", "error", err, "next_try_in", pause.Round(time.Millisecond))
+	})
 	if err != nil {
 		return err
 	}
