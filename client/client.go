@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -91,6 +92,23 @@ func New(cfg Config) (*Client, error) {
 	c.dialer = newDialer(transport)
 	c.line.client = c
 	return c, nil
+}
+
+// ReadToken returns the token that a file holds, for [Config.Token], without blanks around it; without a path there is none. A file that holds none
+// is an error: to present none would be another request than was meant.
+func ReadToken(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(path) //nolint:gosec // the caller's own
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" {
+		return "", fmt.Errorf("%s holds no token", path)
+	}
+	return token, nil
 }
 
 // Heartbeat reports a hive and all its workers. An answer, whatever its outcome, is no error; errors are an [*Error]

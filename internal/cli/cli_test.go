@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -104,7 +106,7 @@ func waggleLogging(t *testing.T, log io.Writer, s *server, args ...string) (stri
 	}
 	command, err := parser.Parse(append(args, "--server", s.URL))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	err = command.Run()
 	return out.String(), err
@@ -179,6 +181,32 @@ func TestHivesForPeople(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+func TestLivenessMayBeWrittenAsPeopleDo(t *testing.T) {
+	s := serving(t, map[string]string{"hives": `{"hives":{"revision":"e.1","totalCount":0,"offset":0,"nodes":[]}}`})
+	if _, err := waggle(t, s, "hives", "--liveness", "online,Suspect", "--liveness", "OFFLINE"); err != nil {
+		t.Fatal(err)
+	}
+	filter, _ := s.asked[0].Variables["filter"].(map[string]any)
+	if diff := cmp.Diff([]any{"ONLINE", "SUSPECT", "OFFLINE"}, filter["liveness"]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if _, err := waggle(t, s, "hives", "--liveness", "dead"); err == nil || !strings.Contains(err.Error(), `must be ONLINE, SUSPECT or OFFLINE but got "dead"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// To present no token would be another request than was meant.
+func TestATokenFileWithoutATokenIsRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serving(t, map[string]string{"workers": twoWorkers})
+	if got, err := waggle(t, s, "workers", "--token-file", file); err == nil || !strings.Contains(err.Error(), "holds no token") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,9 +108,21 @@ type Hives struct {
 	Connection
 	Output
 	Window
-	Available bool     `help:"Hives to which new work may be sent."`
-	Liveness  []string `enum:"ONLINE,SUSPECT,OFFLINE" placeholder:"STATE" help:"Hives that are one of: ${enum}."`
-	Search    string   `placeholder:"TEXT" help:"Hives with this in their id or hostname."`
+	Available bool       `help:"Hives to which new work may be sent."`
+	Liveness  []liveness `placeholder:"STATE" help:"Hives that are one of: ONLINE, SUSPECT, OFFLINE."`
+	Search    string     `placeholder:"TEXT" help:"Hives with this in their id or hostname."`
+}
+
+// liveness is a client.Liveness that people may write in lower case.
+type liveness client.Liveness
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *liveness) UnmarshalText(text []byte) error {
+	*l = liveness(strings.ToUpper(string(text)))
+	if !slices.Contains(client.AllLiveness, client.Liveness(*l)) {
+		return fmt.Errorf("must be ONLINE, SUSPECT or OFFLINE but got %q", text)
+	}
+	return nil
 }
 
 // Run prints the hives that are meant.

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"waggle/client"
@@ -14,20 +12,16 @@ import (
 // Connection says which server is meant. Every command has these flags.
 type Connection struct {
 	Server    string `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The server to ask."`
-	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds a token to present to a proxy before the server, as a bearer; the server itself asks for none yet."`
 }
 
 func (c *Connection) client() (*client.Client, error) { return c.clientTelling(nil) }
 
 // clientTelling returns a client that tells of interruptions.
 func (c *Connection) clientTelling(interrupted func(error, time.Duration)) (*client.Client, error) {
-	token := ""
-	if c.TokenFile != "" {
-		text, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return nil, err
-		}
-		token = strings.TrimSpace(string(text))
+	token, err := client.ReadToken(c.TokenFile)
+	if err != nil {
+		return nil, err
 	}
 	return client.New(client.Config{URL: c.Server, Token: token, Interrupted: interrupted})
 }

@@ -4,15 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
+
+	"waggle/client"
 )
 
 // Command is `waggle simulate`, for kong.
 type Command struct {
 	Server    string `default:"http://127.0.0.1:7833" placeholder:"URL" help:"The server to load."`
-	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+	TokenFile string `type:"existingfile" placeholder:"FILE" help:"File that holds a token to present to a proxy before the server, as a bearer; the server itself asks for none yet."`
 
 	Hives    int           `default:"100" help:"Hives that send heartbeats; 0: none, for subscribers and schedulers beside a fleet that is there."`
 	Workers  int           `default:"0" help:"Workers of each hive; 0: one to eight."`
@@ -46,12 +46,9 @@ func (c *Command) Run(ctx context.Context, stdout io.Writer) error {
 		Schedulers: c.Schedulers, Ask: Question(c.Ask), Mirrors: c.Mirrors,
 		Warmup: c.Warmup, Duration: c.Duration,
 	}
-	if c.TokenFile != "" {
-		text, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return err
-		}
-		cfg.Token = strings.TrimSpace(string(text))
+	var err error
+	if cfg.Token, err = client.ReadToken(c.TokenFile); err != nil {
+		return err
 	}
 	if !c.JSON {
 		cfg.Progress = stdout
