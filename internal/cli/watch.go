@@ -27,7 +27,10 @@ type Watch struct {
 
 // Validate is called by kong, before anything is done.
 func (c *Watch) Validate() error {
+	const shortest, longest = 100 * time.Millisecond, time.Minute // as the API has it; 0 would be its default, which is not what was said
 	switch {
+	case c.Interval < shortest || c.Interval > longest:
+		return fmt.Errorf("--interval: %s must be %s to %s", c.Interval, shortest, longest)
 	case c.Count < 0:
 		return fmt.Errorf("--count: %d must be 0 or more", c.Count)
 	case c.What != "workers" && !c.isEmpty():
