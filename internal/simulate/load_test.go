@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/gorilla/websocket"
 
 	"waggle/client"
 	"waggle/internal/realwaggle"
@@ -137,13 +140,51 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 		"no such question": {Ask: "why"},
 		"no such page":     {Subscription: "news"},
 		"gathers too long": {Gather: 2 * time.Second},
-		"no such server":   {Server: "ftp://127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := simulate.Run(t.Context(), cfg); err == nil {
+			if err := cfg.Check(); err == nil {
 				t.Error("no error")
 			}
 		})
+	}
+	if err := (simulate.Config{}).Check(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+	if _, err := simulate.Run(t.Context(), simulate.Config{Server: "ftp://127.0.0.1"}); err == nil {
+		t.Error("no error for a server that is none")
+	}
+}
+
+// A mirror that ended goes on deciding by what it was told last, which must not look like success.
+func TestAMirrorThatIsRefusedIsCounted(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		upgrader := websocket.Upgrader{Subprotocols: []string{"graphql-transport-ws"}}
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return // a heartbeat of the probe
+		}
+		defer func() { _ = conn.Close() }()
+		for _, answer := range []string{`{"type":"connection_ack"}`,
+			`{"id":"1","type":"next","payload":{"data":{"changes":{"revision":"e.1","reset":"INITIAL","complete":true,"hives":[],"workers":[],"removed":[]}}}}`} {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+			_ = conn.WriteMessage(websocket.TextMessage, []byte(answer))
+		}
+		time.Sleep(100 * time.Millisecond)
+		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4401, "Unauthorized"), time.Now().Add(time.Second))
+		_, _, _ = conn.ReadMessage()
+	}))
+	defer srv.Close()
+	rep, err := simulate.Run(t.Context(), simulate.Config{Server: srv.URL, NoFleet: true, Mirrors: 1, Duration: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := rep.Decisions; f.Failed != 1 || !strings.Contains(f.LastError, "4401") {
+		t.Errorf("got %+v", f)
+	}
+	if rep.Hives != 0 {
+		t.Errorf("%d hives without a fleet", rep.Hives)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 type Report struct {
 	// Seconds is for how long was measured.
 	Seconds float64 `json:"seconds"`
-	// Hives and Door say what sent heartbeats, and how.
+	// Hives and Door say what sent heartbeats, and how; without a fleet there are 0.
 	Hives int  `json:"hives"`
 	Door  Door `json:"door"`
 	// LoadCPUPercent is how much of one core the load itself took: near 100, it measures itself. 0 where that is not known.
@@ -35,8 +35,9 @@ type Report struct {
 }
 
 func (l *Load) report(elapsed time.Duration) *Report {
-	rep := &Report{Seconds: elapsed.Seconds(), Hives: l.cfg.Fleet.Hives, Door: l.cfg.Door}
+	rep := &Report{Seconds: elapsed.Seconds(), Door: l.cfg.Door}
 	if !l.cfg.NoFleet {
+		rep.Hives = l.cfg.Fleet.Hives
 		rep.Heartbeats = l.beats.figures(elapsed)
 	}
 	if l.cfg.Subscribers > 0 {

@@ -113,6 +113,12 @@ func (l *Load) mirror(ctx context.Context, number int) {
 	names := wanted()
 	const sample = 1000
 	for i := number; until(ctx, time.Now().Add(10*time.Millisecond)) == nil; i++ {
+		select {
+		case err := <-ended: // It would go on deciding by what it was told last.
+			l.mirrorEnded(ctx, err)
+			return
+		default:
+		}
 		begin := time.Now()
 		for j := range sample {
 			m.Best(names[(i+j)%len(names)], 1000)
