@@ -145,6 +145,10 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	reg := registry.New(limits)
+	door, err := rbee.New(s.Rbee.config(reg, s.ForgetAfter, log.With("component", "rbee")))
+	if err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen %s: %w", s.Listen, err)
@@ -156,10 +160,6 @@ func (s *serve) Run(ctx context.Context, log *slog.Logger) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", page)
-	door, err := rbee.New(s.Rbee.config(reg, s.ForgetAfter, log.With("component", "rbee")))
-	if err != nil {
-		return err
-	}
 	for _, path := range []string{"/v1/", "/heartbeat", "/health"} {
 		mux.Handle(path, door.Handler())
 	}

@@ -73,19 +73,27 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// check names the options of `waggle serve` that Config is made from, so that whoever typed one finds it.
 func (c Config) check() error {
 	if c.Registry == nil {
 		return errors.New("rbee: a registry is required")
 	}
 	if most := 1 << 26; c.AssumeVRAMMB < 0 || c.AssumeVRAMMB > most {
-		return fmt.Errorf("rbee: the assumed GPU memory of %d MiB must be 0 to %d", c.AssumeVRAMMB, most)
+		return fmt.Errorf("--rbee-assume-vram-mb: %d must be 0 to %d", c.AssumeVRAMMB, most)
 	}
 	if c.PublicURL != "" {
 		if _, err := baseURL(c.PublicURL); err != nil {
-			return fmt.Errorf("rbee: the public URL %w", err)
+			return fmt.Errorf("--public-url: %.64q %w", c.PublicURL, err)
 		}
-	} else if len(c.Discover) > 0 || c.DiscoverSSHConfig != "" {
-		return errors.New("rbee: discovery needs a public URL, which hives are told to announce themselves at")
+	} else if len(c.Discover) > 0 {
+		return errors.New("--discover needs --public-url, which hives are told to announce themselves at")
+	} else if c.DiscoverSSHConfig != "" {
+		return errors.New("--discover-ssh-config needs --public-url, which hives are told to announce themselves at")
+	}
+	for _, host := range c.Discover {
+		if _, ok := withPort(host); !ok {
+			return fmt.Errorf("--discover: %.64q must be a host name or address, or host:port", host)
+		}
 	}
 	return nil
 }

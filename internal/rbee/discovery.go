@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -93,13 +95,26 @@ func (d *Door) hosts() []string {
 		}
 		hosts = append(hosts, listed...)
 	}
-	for i, host := range hosts {
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			hosts[i] = net.JoinHostPort(strings.Trim(host, "[]"), hivePort)
+	places := make([]string, 0, len(hosts))
+	for _, host := range hosts {
+		if place, ok := withPort(host); ok { // else it stands in an SSH configuration, and is none of ours to mend
+			places = append(places, place)
 		}
 	}
-	slices.Sort(hosts)
-	return slices.Compact(hosts)
+	slices.Sort(places)
+	return slices.Compact(places)
+}
+
+// withPort returns a host to discover as host:port; ok is false when it cannot be one.
+func withPort(host string) (place string, ok bool) {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.Trim(host, "[]"), hivePort
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	_, noAddress := netip.ParseAddr(name)
+	ok = err == nil && n > 0 && (noAddress == nil || name != "" && !strings.ContainsAny(name, "/:@[]*? "))
+	return net.JoinHostPort(name, port), ok
 }
 
 // sshHosts returns the HostName of every host that an OpenSSH client configuration names one for. A host without one is mostly none

@@ -116,12 +116,22 @@ func TestPaths(t *testing.T) {
 
 func TestConfigurationsThatCannotBe(t *testing.T) {
 	reg := registry.New(registry.Config{})
+	discover := func(host string) Config {
+		return Config{Registry: reg, PublicURL: "http://x", Discover: []string{"a", host}}
+	}
 	for want, cfg := range map[string]Config{
-		"rbee: a registry is required":                                                                                                    {},
-		"rbee: the assumed GPU memory of -1 MiB must be 0 to 67108864":                                                                    {Registry: reg, AssumeVRAMMB: -1},
-		"rbee: the public URL must begin with http:// or https://":                                                                        {Registry: reg, PublicURL: "ftp://x"},
-		"rbee: discovery needs a public URL, which hives are told to announce themselves at":                                              {Registry: reg, Discover: []string{"x"}},
-		`rbee: "10.0.0.0/99" is no place to pull hives from: allowed are networks such as 10.0.0.0/8, addresses, host names and *.suffix`: {Registry: reg, PullAllow: []string{"10.0.0.0/99"}},
+		"rbee: a registry is required":                                                                          {},
+		"--rbee-assume-vram-mb: -1 must be 0 to 67108864":                                                       {Registry: reg, AssumeVRAMMB: -1},
+		`--public-url: "ftp://x" must begin with http:// or https://`:                                           {Registry: reg, PublicURL: "ftp://x"},
+		"--discover needs --public-url, which hives are told to announce themselves at":                         {Registry: reg, Discover: []string{"x"}},
+		`--pull-allow: "10.0.0.0/99" must be a network such as 10.0.0.0/8, an address, a host name or *.suffix`: {Registry: reg, PullAllow: []string{"10.0.0.0/99"}},
+		`--discover: "http://x:1" must be a host name or address, or host:port`:                                 discover("http://x:1"),
+		`--discover: "http://x" must be a host name or address, or host:port`:                                   discover("http://x"),
+		`--discover: "x:y" must be a host name or address, or host:port`:                                        discover("x:y"),
+		`--discover: "x:0" must be a host name or address, or host:port`:                                        discover("x:0"),
+		`--discover: ":1" must be a host name or address, or host:port`:                                         discover(":1"),
+		`--discover: "" must be a host name or address, or host:port`:                                           discover(""),
+		`--discover: "u@x" must be a host name or address, or host:port`:                                        discover("u@x"),
 	} {
 		if _, err := New(cfg); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -34,7 +34,7 @@ func newGuard(allow []string) (*guard, error) {
 		}
 		name := strings.TrimPrefix(s, "*")
 		if name == "" || name != s && name[0] != '.' || strings.ContainsAny(name, "*/:[]@ ") {
-			return nil, fmt.Errorf("rbee: %q is no place to pull hives from: allowed are networks such as 10.0.0.0/8, addresses, host names and *.suffix", s)
+			return nil, fmt.Errorf("--pull-allow: %.64q must be a network such as 10.0.0.0/8, an address, a host name or *.suffix", s)
 		}
 		g.names = append(g.names, name)
 	}
