@@ -17,7 +17,7 @@ import (
 // the origin check stops one web page from using another's server.
 type Policy struct {
 	hosts   map[string]bool // names without port, lower case
-	origins map[string]bool // scheme://host[:port], lower case
+	origins map[string]bool // scheme://host[:port], as browsers send it
 }
 
 // NewPolicy allows loopback names, the given further host names, and pages of the given origins
@@ -29,16 +29,43 @@ func NewPolicy(allowHosts, allowOrigins []string) (*Policy, error) {
 		if _, err := netip.ParseAddr(name); err != nil && (name == "" || strings.ContainsAny(name, "/*@: ")) {
 			return nil, fmt.Errorf("--allow-host: %.64q must be a host name or IP address without port", host)
 		}
-		p.hosts[name] = true
+		p.hosts[plain(name)] = true
 	}
 	for _, origin := range allowOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
-			return nil, fmt.Errorf("--allow-origin: %.64q must be scheme://host[:port] with http or https", origin)
+		as, ok := asBrowsersSend(origin)
+		if !ok {
+			return nil, fmt.Errorf("--allow-origin: %.64q must be scheme://host[:port] with http or https, and no *", origin)
 		}
-		p.origins[strings.ToLower(origin)] = true
+		p.origins[as] = true
 	}
 	return p, nil
+}
+
+// asBrowsersSend returns an origin as browsers send it, without the port that the scheme has anyway: another spelling would allow nothing.
+func asBrowsersSend(origin string) (as string, ok bool) {
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Contains(u.Host, "*") {
+		return "", false
+	}
+	if u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", false
+	}
+	host := plain(u.Hostname())
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := u.Port(); port != "" && port != map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		host += ":" + port
+	}
+	return u.Scheme + "://" + host, true
+}
+
+// plain returns a host in lower case, and an address in its shortest spelling.
+func plain(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.String()
+	}
+	return strings.ToLower(host)
 }
 
 // AllowsHost reports whether the request is meant for this server: by name, or by the very address that it came in at. A page that rebinds a name
@@ -79,13 +106,13 @@ func (p *Policy) Origins() []string {
 	return all
 }
 
-// hostOf returns the host of host[:port], lower case and without brackets.
+// hostOf returns the host of host[:port], plain and without brackets.
 func hostOf(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
 	}
-	return strings.ToLower(host)
+	return plain(host)
 }
 
 // Here returns the host:port by which this machine reaches a listener, which may listen on all addresses.

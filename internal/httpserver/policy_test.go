@@ -11,7 +11,7 @@ import (
 )
 
 func TestWhomThePolicyAnswers(t *testing.T) {
-	p, err := NewPolicy([]string{"registry.lan", "10.0.0.5", "fd00::1"}, []string{"https://dashboard.example:8443"})
+	p, err := NewPolicy([]string{"registry.lan", "10.0.0.5", "fd00:0::1"}, []string{"https://dashboard.example:8443", "https://default.example:443", "http://[fd00:0::7]:80"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +56,9 @@ func TestWhomThePolicyAnswers(t *testing.T) {
 	g("localhost:7833", "https://dashboard.example:8443", true)
 	g("localhost:7833", "HTTPS://Dashboard.Example:8443", true)
 	g("localhost:7833", "https://dashboard.example", false)
+	g("localhost:7833", "https://default.example", true) // browsers leave the port of the scheme out
+	g("localhost:7833", "http://[fd00::7]", true)
+	g("localhost:7833", "http://default.example", false)
 	g("localhost:7833", "http://localhost:3000", false)
 	g("localhost:7833", "https://evil.example", false)
 	g("localhost:7833", "null", false)
@@ -67,7 +70,7 @@ func TestPoliciesThatMakeNoSense(t *testing.T) {
 			t.Errorf("host %q is taken", host)
 		}
 	}
-	for _, origin := range []string{"", "*", "dashboard.example", "ftp://a", "https://a/path", "https://user@a", "https://a?b"} {
+	for _, origin := range []string{"", "*", "dashboard.example", "ftp://a", "https://a/path", "https://user@a", "https://a?b", "https://a#b", "https://a?", "https://*.example"} {
 		if _, err := NewPolicy(nil, []string{origin}); err == nil {
 			t.Errorf("origin %q is taken", origin)
 		}
