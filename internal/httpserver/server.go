@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Policy       *Policy       // whom it answers; must be given
 	MaxBodyBytes int64         // of any request; handlers may bound theirs more tightly; zero means 2 MiB
+	WriteTimeout time.Duration // for an answer, unless its handler sets deadlines of its own, as streams do; zero means 60 s
 	DrainTimeout time.Duration // how long requests in flight may take at the end; zero means 5 s
 	Logger       *slog.Logger  // must be given
 
@@ -37,12 +38,14 @@ type Server struct {
 // New returns a server for the handler.
 func New(cfg Config, handler http.Handler) *Server {
 	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, 2<<20)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, 60*time.Second)
 	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, 5*time.Second)
 	s := &Server{cfg: cfg}
 	s.http = &http.Server{
 		Handler:           s.guard(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      cfg.WriteTimeout,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
