@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"time"
 
 	"waggle/registry"
@@ -98,6 +99,11 @@ func (c Config) check() error {
 	return nil
 }
 
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
 // baseURL reads an address of the form http[s]://host[:port][/path]. Its error continues a sentence.
 func baseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
@@ -108,6 +114,8 @@ func baseURL(s string) (*url.URL, error) {
 		return nil, errors.New("must begin with http:// or https://")
 	case u.Hostname() == "":
 		return nil, errors.New("must name a host")
+	case u.Port() != "" && !isPort(u.Port()):
+		return nil, errors.New("must have a port of 1 to 65535, or none")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("must have no user, query or fragment")
 	}

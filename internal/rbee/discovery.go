@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -111,9 +110,8 @@ func withPort(host string) (place string, ok bool) {
 	if err != nil {
 		name, port = strings.Trim(host, "[]"), hivePort
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
 	_, noAddress := netip.ParseAddr(name)
-	ok = err == nil && n > 0 && (noAddress == nil || name != "" && !strings.ContainsAny(name, "/:@[]*? "))
+	ok = isPort(port) && (noAddress == nil || name != "" && !strings.ContainsAny(name, "/:@[]*? "))
 	return net.JoinHostPort(name, port), ok
 }
 

@@ -220,6 +220,8 @@ func TestAnnouncementsThatAreRefused(t *testing.T) {
 		{"a file", "gpu-1", "file:///etc/passwd", 422, "hive_url: must begin with http:// or https://"},
 		{"gopher", "gpu-1", "gopher://127.0.0.1:70/_x", 422, "hive_url: must begin with http:// or https://"},
 		{"no host", "gpu-1", "http://:7835", 422, "hive_url: must name a host"},
+		{"a port that is none", "gpu-1", "http://127.0.0.1:99999", 422, "hive_url: must have a port of 1 to 65535, or none"},
+		{"port 0", "gpu-1", "http://127.0.0.1:0", 422, "hive_url: must have a port of 1 to 65535, or none"},
 		{"a password", "gpu-1", "http://u:p@127.0.0.1", 422, "hive_url: must have no user, query or fragment"},
 		{"a query", "gpu-1", "http://127.0.0.1/?x=", 422, "hive_url: must have no user, query or fragment"},
 		{"an address that is not allowed", "gpu-1", "http://169.254.169.254", 403, "hive_url: the address is not one that hives may be pulled from"},

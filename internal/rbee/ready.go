@@ -66,6 +66,6 @@ func (a *announcement) reachable() {
 
 // report is what is known of a hive before it says anything.
 func (a *announcement) report() registry.HiveReport {
-	port, _ := strconv.ParseUint(portOf(a.url), 10, 16) // a URL with a wrong port was never connected to
+	port, _ := strconv.ParseUint(portOf(a.url), 10, 16) // baseURL has checked it
 	return registry.HiveReport{ID: a.hiveID, Hostname: a.url.Hostname(), Port: int32(port)}
 }
