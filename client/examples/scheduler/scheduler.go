@@ -139,8 +139,23 @@ func (s *scheduler) send(w http.ResponseWriter, r *http.Request, worker *client.
 	w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 	w.Header().Set("X-Worker", worker.ID)
 	w.WriteHeader(resp.StatusCode)
-	if _, err := io.Copy(w, resp.Body); err != nil {
+	if _, err := io.Copy(flushing{w, http.NewResponseController(w)}, resp.Body); err != nil {
 		s.log.Warn("an answer broke off", "worker", worker.ID, "error", err)
 	}
 	return nil
+}
+
+// flushing passes on what comes as it comes: engines answer word by word.
+type flushing struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+// Write implements io.Writer.
+func (f flushing) Write(b []byte) (int, error) {
+	n, err := f.w.Write(b)
+	if err != nil {
+		return n, err
+	}
+	return n, f.control.Flush()
 }

@@ -110,6 +110,42 @@ func TestJobsAreDoneByTheFleetEvenWhenWorkersVanish(t *testing.T) {
 	}
 }
 
+// Engines answer word by word; a word that waits for the next ones is of no use to who reads along.
+func TestAnAnswerIsPassedOnAsItComes(t *testing.T) {
+	read := make(chan struct{})
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "data: hello\n\n")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-read:
+		case <-r.Context().Done():
+		}
+	}))
+	defer engine.Close()
+	s := &scheduler{log: slog.New(slog.DiscardHandler)}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.send(w, r, &client.MirrorWorker{ID: "a/llm/1", Endpoint: engine.URL}, nil); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer front.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, front.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, len("data: hello\n\n"))); err != nil {
+		t.Errorf("while the engine goes on: %v", err)
+	}
+	close(read)
+}
+
 // A registry that will not have us is no reason to answer 503 for ever without saying why.
 func TestTheSchedulerEndsWhenTheRegistryRefusesIt(t *testing.T) {
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
