@@ -171,7 +171,6 @@ func TestAMirrorThatIsRefusedIsCounted(t *testing.T) {
 			}
 			_ = conn.WriteMessage(websocket.TextMessage, []byte(answer))
 		}
-		time.Sleep(100 * time.Millisecond)
 		_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(4401, "Unauthorized"), time.Now().Add(time.Second))
 		_, _, _ = conn.ReadMessage()
 	}))
