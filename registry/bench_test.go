@@ -78,6 +78,20 @@ func benchUpheaval(r *rand.Rand, hive int) *Heartbeat {
 	return hb
 }
 
+// benchDevices is a beat that tells of a GPU for each worker, as agents do.
+func benchDevices(r *rand.Rand, hive int) *Heartbeat {
+	hb := benchHeartbeat(r, hive)
+	hb.Devices = make([]Device, workersPerHive)
+	for i := range hb.Devices {
+		hb.Devices[i] = Device{
+			ID: fmt.Sprintf("GPU-6f1c0d%02d-58ba-7c27-91ac-3e00d24%05d", i, hive), Name: "NVIDIA H100 80GB HBM3", ComputeCapability: "9.0",
+			MemoryTotalMB: Int(81_920), MemoryUsedMB: Int(r.Int32N(80_000)), UtilizationPercent: Float(float64(r.IntN(101))),
+			TemperatureCelsius: Float(float64(30 + r.IntN(50))), PowerWatts: Float(float64(70 + r.IntN(600))),
+		}
+	}
+	return hb
+}
+
 // BenchmarkApply takes in heartbeats of 8 workers.
 func BenchmarkApply(b *testing.B) {
 	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
@@ -89,6 +103,13 @@ func BenchmarkApply(b *testing.B) {
 func BenchmarkApplyUpheaval(b *testing.B) {
 	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
 		inTurns(b, anyHive(hives, benchUpheaval), func(hb *Heartbeat) { mustApply(b, reg, hb) }, nil)
+	})
+}
+
+// BenchmarkApplyDevices takes in heartbeats of 8 workers and 8 GPUs.
+func BenchmarkApplyDevices(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, hives int) {
+		inTurns(b, anyHive(hives, benchDevices), func(hb *Heartbeat) { mustApply(b, reg, hb) }, nil)
 	})
 }
 

@@ -58,7 +58,7 @@ func check(hb *Heartbeat, maxWorkers int, textsKnown bool) (order []int32, warni
 	if len(hb.Workers) > maxWorkers {
 		c.refuse("workers", "%d entries, at most %d are allowed", len(hb.Workers), maxWorkers)
 	}
-	for i := range hb.Devices {
+	for i := 0; i < len(hb.Devices) && !textsKnown; i++ {
 		if c.err != nil {
 			return nil, nil, c.err
 		}

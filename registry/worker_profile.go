@@ -55,10 +55,10 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 	return profiles
 }
 
-// digest stands for the texts of a heartbeat that stay: heartbeats with equal digests come from one agent of one hive, of one version on one host, and make
-// equal profiles of its workers, so that all but the first need not be looked at so closely. It is 64 bits long and seeded anew in each process, so
-// two that differ meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would fetch them from memory for
-// every heartbeat, and in a large fleet Apply is mostly such waiting.
+// digest stands for the texts of a heartbeat that stay: heartbeats with equal digests come from one agent of one hive, of one version on one host, with
+// the same devices, and make equal profiles of its workers, so that all but the first need not be looked at so closely. It is 64 bits long and seeded
+// anew in each process, so two that differ meet in it less often than memory fails, and nobody can make them. To compare the texts themselves would
+// fetch them from memory for every heartbeat, and in a large fleet Apply is mostly such waiting.
 //
 // Room is for the texts; it comes back for the next time.
 func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {
@@ -66,6 +66,14 @@ func (hb *Heartbeat) digest(seed maphash.Seed, room []byte) (uint64, []byte) {
 	b = appendText(b, hb.Hive.Hostname)
 	b = appendText(b, hb.Hive.Version)
 	b = appendText(b, hb.Incarnation)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(hb.Devices)))
+	for i := range hb.Devices {
+		d := &hb.Devices[i]
+		b = appendText(b, d.ID)
+		b = appendText(b, d.Name)
+		b = appendText(b, string(d.ComputeCapability))
+		b = append(b, byte(d.Kind))
+	}
 	for i := range hb.Workers {
 		r := &hb.Workers[i]
 		b = appendText(b, r.Group)
