@@ -35,7 +35,8 @@ func (f *eventFollower) run(ctx context.Context) {
 		case <-events.Appended(f.seen):
 			last := events.Last()
 			if f.each(f.seen, last, func(e *registry.Event, position string) { f.stream.Send(e, position) }) != nil {
-				return // an end says more than a silent hole
+				f.stream.Fail(errEventsLost)
+				return
 			}
 			f.seen = last
 		}

@@ -536,6 +536,21 @@ func TestEventsMissedAreSentLater(t *testing.T) {
 	})
 }
 
+// When more happens at once than the log holds, those who keep up have a hole in what they get, too.
+func TestMoreEventsThanAreRememberedEndTheSubscriptionWithAnError(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
+		a := newAPI(registry.Config{EventLog: 2})
+		s := a.subscribe(t, `subscription { events { hiveId } }`, nil)
+		a.apply(t, heartbeat("a"))
+		s.expect(data(`"events":{"hiveId":"a"}`))
+		a.apply(t, heartbeat("b", 0, 1, 2))
+		s.expect()
+		if len(s.errs) != 1 || s.errs[0].Extensions["code"] != graph.CodeUnavailable {
+			t.Errorf("ended %t with %v", s.ended, s.errs)
+		}
+	})
+}
+
 // Outside a group, on gqlgen's own executor, the one subscriber gets the same: no delta before its snapshot.
 func TestChangesWithoutGroups(t *testing.T) {
 	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {

@@ -55,6 +55,7 @@ type group struct {
 	tags    []tag         // of the elements sent and not yet handed on; the first stays while it is handed on
 	last    *Message      // live query: the newest answer
 	answers uint64        // live query: how many answers there were
+	failure error         // why the resolver ends it, if it is not completed
 	closed  bool
 }
 
@@ -326,6 +327,7 @@ func (g *group) run(opCtx *graphql.OperationContext) {
 	for {
 		resp := next()
 		if resp == nil {
+			errs = g.failed()
 			return
 		}
 		if resp.Data == nil {
@@ -339,6 +341,24 @@ func (g *group) run(opCtx *graphql.OperationContext) {
 		}
 		g.handOn(m)
 	}
+}
+
+// fail is called when the resolver is about to end the subscription with an error.
+func (g *group) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failure = err
+}
+
+// failed returns what fail was called with, for clients.
+func (g *group) failed() gqlerror.List {
+	g.mu.Lock()
+	err := g.failure
+	g.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	return g.exec.present(g.ctx, err)
 }
 
 // handOn gives one element to all that it is for.

@@ -127,7 +127,15 @@ func (s *Stream[T]) Refuse(j Join, err error) {
 	}
 }
 
-// Close ends the subscription for all as completed. The resolver's goroutine must call it when it ends.
+// Fail lets Close end the subscription for all with an error, presented as if the resolver had returned it. On a transport that knows no groups
+// it ends as completed all the same.
+func (s *Stream[T]) Fail(err error) {
+	if s.group != nil {
+		s.group.fail(err)
+	}
+}
+
+// Close ends the subscription for all, as completed unless it failed, after all that was sent. The resolver's goroutine must call it when it ends.
 func (s *Stream[T]) Close() { close(s.c) }
 
 func (s *Stream[T]) put(v T) bool {
