@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "waggle: %s\nSee waggle --help.\n", err)
+		_, _ = fmt.Fprintf(stderr, "waggle: %s\nSee %s --help.\n", err, meant(args, err))
 		return 2
 	}
 	if err := command.Run(); err != nil {
@@ -76,6 +77,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// meant returns the command that was typed, as far as it was understood.
+func meant(args []string, err error) string {
+	wrong, ok := errors.AsType[*kong.ParseError](err)
+	if ok && wrong.Context.Selected() != nil && slices.Contains(args, wrong.Context.Selected().Name) { // else it is serve, the default
+		return "waggle " + wrong.Context.Selected().Name
+	}
+	return "waggle"
 }
 
 type showVersion struct{}

@@ -257,7 +257,7 @@ func TestOptionsAreCheckedBeforeAnythingIsDone(t *testing.T) {
 		"watch workers --first 1001":                               "--first: 1001 must be 1 to 1000",
 		"watch --interval 1ms":                                     "--interval: 1ms must be 100ms to 1m0s",
 		"watch --interval 0s":                                      "--interval: 0s must be 100ms to 1m0s",
-		"watch fleet --model x":                                    "is for watch workers",
+		"watch fleet --model x":                                    "--model is not for watch fleet, only for watch workers\nSee waggle watch --help.",
 		"simulate --hives=-1":                                      "-1 hives: it must be 0 to 100000",
 		"simulate --server http://127.0.0.1:1 --duration 1s --warmup 0s --hives 2 --json": "no heartbeat was accepted; does a registry run at http://127.0.0.1:1?",
 	} {

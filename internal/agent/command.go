@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"waggle/client"
@@ -19,7 +17,7 @@ type Command struct {
 	// Its variable is not WAGGLE_PORT, which Kubernetes sets to an address where there is a service called waggle.
 	Port      int           `default:"0" env:"WAGGLE_HIVE_PORT" placeholder:"PORT" help:"Port of this hive's own interface, if it has one."`
 	Interval  time.Duration `default:"1s" help:"Time between heartbeats; the registry may ask for more."`
-	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds the token to present."`
+	TokenFile string        `type:"existingfile" placeholder:"FILE" help:"File that holds a token to present to a proxy before the server, as a bearer; the server itself asks for none yet."`
 
 	Version string `kong:"-"` // of the program, as it is reported
 }
@@ -34,13 +32,9 @@ func (c *Command) Validate() error {
 
 // Run reports until ctx ends.
 func (c *Command) Run(ctx context.Context, log *slog.Logger) error {
-	token := ""
-	if c.TokenFile != "" {
-		text, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return err
-		}
-		token = strings.TrimSpace(string(text))
+	token, err := client.ReadToken(c.TokenFile)
+	if err != nil {
+		return err
 	}
 	server, err := client.New(client.Config{URL: c.Server, Token: token})
 	if err != nil {

@@ -34,6 +34,7 @@ type server struct {
 	answers map[string]string
 	asked   []request
 	breaks  bool // a socket breaks off after two messages
+	fails   int  // the number of the request from which on all fail; 0: none
 }
 
 type request struct {
@@ -57,6 +58,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var req request
 	_ = json.NewDecoder(r.Body).Decode(&req)
 	s.asked = append(s.asked, req)
+	if s.fails > 0 && len(s.asked) >= s.fails {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
 	_, _ = io.WriteString(w, `{"data":`+s.answers[req.Operation]+`}`)
 }
 
@@ -167,17 +172,20 @@ func TestWorkersForScripts(t *testing.T) {
 	}
 }
 
+// fleetNow is the answer of a server by whose clock it is a minute after what it has heard.
+const fleetNow = `{"fleet":{"revision":"e.1","serverTime":"2026-01-01T00:01:00Z","hives":{},"workers":{},"models":[]}}`
+
 func TestHivesForPeople(t *testing.T) {
 	s := serving(t, map[string]string{"hives": `{"hives":{"revision":"e.1","totalCount":1,"offset":0,"nodes":[{"id":"a","hostname":"a.lan","port":7835,
 		"endpoint":"http://a.lan:7835","version":"1","operationalStatus":"READY","health":{"status":"DEGRADED","reason":"hot"},"liveness":"ONLINE",
 		"available":false,"cordoned":true,"firstSeenAt":"2026-01-01T00:00:00Z","lastSeenAt":"2026-01-01T00:00:00Z","revision":"e.1",
 		"devices":[{"id":"0","name":"NVIDIA H200","kind":"GPU"},{"id":"1","name":"NVIDIA H200","kind":"GPU"},{"id":"2","name":"EPYC","kind":"CPU"}],
-		"workers":[{"id":"a/llm/1"}]}]}}`})
+		"workers":[{"id":"a/llm/1"}]}]}}`, "fleet": fleetNow})
 	got, err := waggle(t, s, "hives", "--liveness", "ONLINE")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"http://a.lan:7835", "DEGRADED: hot", "cordoned", "2 x NVIDIA H200, EPYC", " ago"} {
+	for _, want := range []string{"http://a.lan:7835", "DEGRADED: hot", "cordoned", "2 x NVIDIA H200, EPYC", "1m0s ago"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
@@ -185,7 +193,7 @@ func TestHivesForPeople(t *testing.T) {
 }
 
 func TestLivenessMayBeWrittenAsPeopleDo(t *testing.T) {
-	s := serving(t, map[string]string{"hives": `{"hives":{"revision":"e.1","totalCount":0,"offset":0,"nodes":[]}}`})
+	s := serving(t, map[string]string{"hives": `{"hives":{"revision":"e.1","totalCount":0,"offset":0,"nodes":[]}}`, "fleet": fleetNow})
 	if _, err := waggle(t, s, "hives", "--liveness", "online,Suspect", "--liveness", "OFFLINE"); err != nil {
 		t.Fatal(err)
 	}
@@ -221,9 +229,34 @@ func TestCordonNamesTheHivesThatAreMissing(t *testing.T) {
 	}
 }
 
+// What was done stays done; whoever typed it must know what is left to do.
+func TestCordonTellsWhatWasDoneBeforeItFailed(t *testing.T) {
+	s := serving(t, map[string]string{"cordonHive": `{"cordonHive":{"id":"a","firstSeenAt":"2026-01-01T00:00:00Z","lastSeenAt":"2026-01-01T00:00:00Z"}}`})
+	s.fails = 2
+	got, err := waggle(t, s, "cordon", "a", "b", "c")
+	if got != "a gets no new work until it is uncordoned.\n" || err == nil || !strings.Contains(err.Error(), "not done: b, c") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestAFlagWithoutEffectOnWhatIsWatchedIsRefused(t *testing.T) {
+	s := serving(t, nil)
+	for line, want := range map[string]string{
+		"watch events --interval 2s":    "--interval is not for watch events, only for watch fleet, workers, hives",
+		"watch events --first 3":        "--first is not for watch events, only for watch workers, hives",
+		"watch --first 3":               "--first is not for watch fleet, only for watch workers, hives",
+		"watch hives --idle":            "--idle is not for watch hives, only for watch workers",
+		"watch fleet --min-free-vram 1": "--min-free-vram is not for watch fleet, only for watch workers",
+	} {
+		if _, err := waggle(t, s, strings.Fields(line)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", line, err)
+		}
+	}
+}
+
 func TestWatch(t *testing.T) {
 	s := serving(t, map[string]string{
-		"server":      `{"server":{"version":"1","epoch":"e","startedAt":"2026-01-01T00:00:00Z","mode":"SERVING"}}`,
+		"fleet":       fleetNow,
 		"watchEvents": `{"events":{"revision":"e.1","at":"2026-01-01T00:00:00Z","kind":"HIVE_JOINED","hiveId":"a","message":"a joined."}}`,
 		"watchFleet": `{"fleet":{"revision":"e.1","serverTime":"2026-01-01T00:00:00Z","hives":{"total":3,"online":2,"suspect":1,"offline":0,"available":2},
 			"workers":{"total":9,"available":8,"idle":4,"busy":3,"unknown":2},"vramTotalMb":2097152,"vramUsedMb":1048576,"heartbeatsPerSecond":2.9,"models":[]}}`,

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"waggle/client"
 )
@@ -24,9 +22,6 @@ type Choice struct {
 	MinFreeVRAM int      `name:"min-free-vram" placeholder:"MB" help:"Workers with so much GPU memory free."`
 	Search      string   `placeholder:"TEXT" help:"Workers with this in their id, model or hostname."`
 }
-
-// isEmpty reports whether all workers are meant.
-func (c *Choice) isEmpty() bool { return reflect.ValueOf(*c).IsZero() }
 
 func (c *Choice) filter() *client.WorkerFilter {
 	f := &client.WorkerFilter{Models: c.Model, HiveIds: c.Hive, Groups: c.Group}
@@ -135,7 +130,11 @@ func (c *Hives) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = c.print(stdout, page, func(w io.Writer) error { return table(w, hiveHeader, hiveRows(page.Nodes, time.Now())) })
+	now, err := clock(ctx, server)
+	if err != nil {
+		return err
+	}
+	err = c.print(stdout, page, func(w io.Writer) error { return table(w, hiveHeader, hiveRows(page.Nodes, now())) })
 	return errors.Join(err, c.note(stdout, len(page.Nodes), page.TotalCount, "hives"))
 }
 
@@ -177,7 +176,8 @@ func (c *Uncordon) Run(ctx context.Context, stdout io.Writer) error {
 	return c.each(ctx, stdout, c.Output, c.Hive, (*client.Client).Uncordon, "may get new work again")
 }
 
-// each does something to every hive, and fails in the end if there was one that could not be found.
+// each does something to every hive, and fails in the end if there was one that could not be found. When the server fails in between, it is told what
+// was done all the same.
 func (c *Connection) each(ctx context.Context, stdout io.Writer, out Output, ids []string,
 	do func(*client.Client, context.Context, string) (*client.Hive, error), what string,
 ) error {
@@ -187,14 +187,16 @@ func (c *Connection) each(ctx context.Context, stdout io.Writer, out Output, ids
 	}
 	done := []*client.Hive{}
 	var missing []string
-	for _, id := range ids {
+	var failed error
+	for i, id := range ids {
 		h, err := do(server, ctx, id)
-		switch {
-		case err != nil:
-			return err
-		case h == nil:
+		if err != nil {
+			failed = fmt.Errorf("%w; not done: %s", err, strings.Join(ids[i:], ", "))
+			break
+		}
+		if h == nil {
 			missing = append(missing, fmt.Sprintf("%q", id))
-		default:
+		} else {
 			done = append(done, h)
 		}
 	}
@@ -209,5 +211,5 @@ func (c *Connection) each(ctx context.Context, stdout io.Writer, out Output, ids
 	if len(missing) > 0 {
 		err = errors.Join(err, fmt.Errorf("there is no hive %s", strings.Join(missing, ", ")))
 	}
-	return err
+	return errors.Join(err, failed)
 }

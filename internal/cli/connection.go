@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,6 +25,16 @@ func (c *Connection) clientTelling(interrupted func(error, time.Duration)) (*cli
 		return nil, err
 	}
 	return client.New(client.Config{URL: c.Server, Token: token, Interrupted: interrupted})
+}
+
+// clock returns what tells the server's time, so that ages are right on a machine whose own clock is not.
+func clock(ctx context.Context, server *client.Client) (now func() time.Time, err error) {
+	fleet, err := server.Fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ahead := time.Until(fleet.ServerTime)
+	return func() time.Time { return time.Now().Add(ahead) }, nil
 }
 
 // Output says who reads.

@@ -63,7 +63,7 @@ func hiveRows(hives []*client.Hive, now time.Time) [][]string {
 			work = "no"
 		}
 		rows = append(rows, []string{h.Id, h.Endpoint, string(h.OperationalStatus), health, string(h.Liveness), work, devices(h.Devices),
-			strconv.Itoa(len(h.Workers)), now.Sub(h.LastSeenAt).Round(100*time.Millisecond).String() + " ago"})
+			strconv.Itoa(len(h.Workers)), max(now.Sub(h.LastSeenAt), 0).Round(100*time.Millisecond).String() + " ago"})
 	}
 	return rows
 }

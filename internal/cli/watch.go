@@ -9,7 +9,11 @@ import (
 	"iter"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"waggle/client"
 )
@@ -20,23 +24,42 @@ type Watch struct {
 	Output
 	Choice
 	What     string        `arg:"" optional:"" default:"fleet" enum:"fleet,workers,hives,events" help:"What to watch: ${enum}."`
-	Interval time.Duration `default:"1s" help:"At most once in this time, 100ms to 1m."`
-	First    int           `default:"40" help:"How many workers or hives at the most."`
+	Interval time.Duration `default:"1s" help:"Fleet, workers and hives: at most once in this time, 100ms to 1m."`
+	First    int           `default:"40" help:"Workers and hives: how many at the most, 1 to 1,000."`
 	Count    int           `default:"0" help:"End after so many; 0: never."`
 }
 
 // Validate is called by kong, before anything is done.
-func (c *Watch) Validate() error {
+func (c *Watch) Validate(line *kong.Context) error {
 	const shortest, longest = 100 * time.Millisecond, time.Minute // as the API has it; 0 would be its default, which is not what was said
 	switch {
 	case c.Interval < shortest || c.Interval > longest:
 		return fmt.Errorf("--interval: %s must be %s to %s", c.Interval, shortest, longest)
 	case c.Count < 0:
 		return fmt.Errorf("--count: %d must be 0 or more", c.Count)
-	case c.What != "workers" && !c.isEmpty():
-		return fmt.Errorf("watch %s: what chooses workers, such as --model and --idle, is for watch workers", c.What)
+	}
+	for _, said := range line.Path { // what the environment says may be meant for other commands
+		if said.Flag == nil {
+			continue
+		}
+		if only := watchesOf(said.Flag.Name); !slices.Contains(only, c.What) {
+			return fmt.Errorf("--%s is not for watch %s, only for watch %s", said.Flag.Name, c.What, strings.Join(only, ", "))
+		}
 	}
 	return checkFirst(c.First)
+}
+
+// watchesOf returns what can be watched with a flag; with any other the flag would have no effect, which nobody would notice.
+func watchesOf(flag string) []string {
+	switch flag {
+	case "model", "hive", "group", "idle", "busy", "available", "min-free-vram", "search":
+		return []string{"workers"}
+	case "first":
+		return []string{"workers", "hives"}
+	case "interval":
+		return []string{"fleet", "workers", "hives"}
+	}
+	return []string{"fleet", "workers", "hives", "events"}
 }
 
 // Run prints the newest state again and again, until ctx is done. With --json it prints one line of JSON each time. That the server is out of reach
@@ -48,7 +71,8 @@ func (c *Watch) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	if _, err := server.Server(ctx); err != nil { // A watch would wait for the server for ever; a person would not.
+	now, err := clock(ctx, server)
+	if err != nil { // A watch would wait for the server for ever; a person would not.
 		return err
 	}
 	switch c.What {
@@ -60,7 +84,7 @@ func (c *Watch) Run(ctx context.Context, stdout io.Writer, log *slog.Logger) err
 	case "hives":
 		return follow(ctx, c, stdout, server.WatchHives(ctx, client.HivesQuery{First: c.First}, c.Interval),
 			func(w io.Writer, page *client.HivePage) error {
-				return errors.Join(c.redraw(w), table(w, hiveHeader, hiveRows(page.Nodes, time.Now())))
+				return errors.Join(c.redraw(w), table(w, hiveHeader, hiveRows(page.Nodes, now())))
 			})
 	case "events":
 		return follow(ctx, c, stdout, server.WatchEvents(ctx, ""), func(w io.Writer, e *client.Event) error {
