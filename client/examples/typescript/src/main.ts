@@ -13,6 +13,7 @@ async function ask<Result, Variables>(operation: TypedDocumentString<Result, Var
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ query: operation.toString(), variables }),
+    signal: AbortSignal.timeout(5_000),
   })
   const { data, errors } = (await response.json()) as { data?: Result; errors?: { message: string }[] }
   if (errors?.[0]) throw new Error(errors[0].message)
@@ -48,7 +49,23 @@ class Mirror {
 }
 
 const mirror = new Mirror()
-const sockets = createClient({ url: `${server.replace(/^http/, 'ws')}/graphql`, webSocketImpl: WebSocket, retryAttempts: 0 })
+let silence: ReturnType<typeof setTimeout> | undefined
+const sockets = createClient({
+  url: `${server.replace(/^http/, 'ws')}/graphql`,
+  webSocketImpl: WebSocket,
+  retryAttempts: 0,
+  // A server that is gone without a word is noticed because it answers no ping.
+  keepAlive: 10_000,
+  on: {
+    ping: (received) => {
+      if (!received) silence = setTimeout(() => sockets.terminate(), 5_000)
+    },
+    pong: (received) => {
+      if (received) clearTimeout(silence)
+    },
+    closed: () => clearTimeout(silence),
+  },
+})
 const workers = { models: [model] }
 
 for (let pause = 0; ; pause = Math.min(pause * 2 + 100, 5_000)) {
