@@ -161,6 +161,36 @@ describe('what the page says', () => {
     expect(within(screen.getByRole('region', { name: 'Table of candidates' })).getByText(said)).toBeTruthy()
   })
 
+  test('candidates: none moves away under the pointer, or the focus', async () => {
+    show('/?view=find')
+    await tick()
+    const offer = async (...ids: string[]) => {
+      act(() =>
+        socket.only('Candidates').next({ workers: { totalCount: ids.length, nodes: ids.map((id) => worker(id)) } }),
+      )
+      await pass(20)
+    }
+    const table = within(screen.getByRole('region', { name: 'Table of candidates' }))
+    const ids = () => table.getAllByRole('button').map((b) => `${b.textContent}${b.closest('.gone') ? ' gone' : ''}`)
+    await offer('a', 'b')
+    await offer('b', 'a')
+    expect(ids()).toEqual(['b', 'a'])
+    const body = table.getAllByRole('rowgroup')[1] as HTMLElement
+    fireEvent.pointerEnter(body)
+    await offer('c', 'a')
+    expect(ids()).toEqual(['b gone', 'a', 'c'])
+    fireEvent.focus(table.getByRole('button', { name: 'a' }))
+    fireEvent.pointerLeave(body)
+    await offer('c', 'b', 'a')
+    expect(ids()).toEqual(['b', 'a', 'c'])
+    fireEvent.blur(table.getByRole('button', { name: 'a' }))
+    expect(ids()).toEqual(['c', 'b', 'a'])
+    fireEvent.pointerEnter(body)
+    act(() => page.address.go({ minFree: 1024 }))
+    await offer('d', 'c')
+    expect(ids()).toEqual(['d', 'c'])
+  })
+
   test('live: rows with shape, word and colour; the title counts what is offline', async () => {
     show()
     await tick({ hives: { total: 3, online: 1, suspect: 1, offline: 1, available: 1 } })
@@ -323,21 +353,28 @@ describe('what the page says', () => {
     expect(screen.getByRole('alert').textContent).toBe('The server does not answer.Try again')
   })
 
-  test('protected: said, with the way out', async () => {
+  test('protected: said as soon as it is so, with the way out', async () => {
+    let mode = 'SERVING'
     vi.stubGlobal(
       'fetch',
-      vi.fn(
-        async () => new Response(JSON.stringify({ data: { server: { ...server.data.server, mode: 'PROTECTED' } } })),
-      ),
+      vi.fn(async () => new Response(JSON.stringify({ data: { server: { ...server.data.server, mode } } }))),
     )
     show()
-    await tick()
+    const hives = { total: 10, suspect: 0, offline: 0, available: 10 }
+    await tick({ hives: { ...hives, online: 10 } })
+    expect(screen.queryByText('Protected.')).toBeNull()
+    mode = 'PROTECTED'
+    await tick({ hives: { ...hives, online: 4, suspect: 6 } })
     await pass(50)
     expect(screen.getByText('Protected.').parentElement?.textContent).toBe(
       'Protected. Most hives fell silent at once; this may be the network. ' +
         'No hive is forgotten until heartbeats return or an operator says that the silence is real.',
     )
     expect(screen.getByRole('button', { name: 'The silence is real' })).toBeTruthy()
+    mode = 'SERVING'
+    await tick({ hives: { ...hives, online: 5, suspect: 5 } })
+    await pass(50)
+    expect(screen.queryByText('Protected.')).toBeNull()
   })
 })
 

@@ -106,9 +106,14 @@ export class Page {
     if (this.address.ignored.length) {
       this.say(`Left out of the address, as it made no sense: ${this.address.ignored.join(', ')}.`)
     }
+    const unheard = this.summary.live.state.subscribe(() => {
+      const fleet = this.summary.live.state.get().value?.fleet
+      if (fleet) this.server.heard(fleet.hives)
+    })
     return () => {
       for (const stop of stops) stop()
       unfollow()
+      unheard()
       document.removeEventListener('visibilitychange', onVisibility)
       this.connection.dispose()
     }

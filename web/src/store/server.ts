@@ -1,6 +1,7 @@
 import { execute, operation } from '../api/client'
 import { EndProtectionDocument, ServerDocument, type ServerQuery } from '../api/gen/graphql'
 import type { Connection } from './connection'
+import type { FleetSummary } from './fleet'
 import { Observable } from './observable'
 
 export interface ServerState {
@@ -14,7 +15,7 @@ export interface ServerState {
 
 const everyMs = 10_000
 
-/** The server about itself, asked at each connection and every few seconds while somebody looks. */
+/** The server about itself, asked at each connection, every few seconds while somebody looks, and when its mode may be another. */
 export class Server {
   readonly state = new Observable<ServerState>({
     server: null,
@@ -25,6 +26,8 @@ export class Server {
   readonly operation = operation(ServerDocument, {})
   readonly #connection: Connection
   #timer: ReturnType<typeof setInterval> | undefined
+  #online = 0
+  #silent = false
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -44,6 +47,15 @@ export class Server {
       unfollow()
       clearInterval(this.#timer)
     }
+  }
+
+  /** The registry begins to protect itself when most hives fall silent, and ends it when they are back. */
+  heard({ total, online }: FleetSummary['hives']): void {
+    const silent = online * 2 < total
+    const isProtected = this.state.get().server?.mode === 'PROTECTED'
+    if (silent !== this.#silent || (isProtected && online !== this.#online)) void this.read()
+    this.#silent = silent
+    this.#online = online
   }
 
   async read(): Promise<void> {

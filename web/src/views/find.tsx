@@ -12,13 +12,14 @@ import { useGigabytes } from '../components/filterbar'
 import { CopyIcon, LinkIcon } from '../components/icons'
 import { count, counted, gigabytes, megabytes, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
-import { Live } from '../store/live'
+import { Live, type LiveState } from '../store/live'
 import { requests } from './columns'
 
 const everyMs = 1000
 const candidates = 20
 
 type Best = BestWorkerQuery['bestWorker']
+type Candidate = CandidatesSubscription['workers']['nodes'][number]
 
 /** Asks what a scheduler asks, as a scheduler asks it: over HTTP, once a second, timed. */
 function useBest(model: string, minFreeVramMb: number | null) {
@@ -60,6 +61,36 @@ function nobody(workers: number | undefined, model: boolean, memory: boolean): s
   if (!model && !memory) return 'No worker is idle and available now.'
   const ways = [...(memory ? ['less memory'] : []), ...(model ? ['another model'] : [])].join(', or ')
   return `No idle, available worker has that. ${ways.charAt(0).toUpperCase()}${ways.slice(1)}?`
+}
+
+/**
+ * The candidates in an order that does not change while the pointer or the focus is among them: what is about to be clicked must not move away.
+ * Their figures do change; who is new is below, and who is none any more stays in its place, struck out.
+ */
+function useHeldOrder({ value, waiting }: LiveState<CandidatesSubscription>) {
+  const nodes = value?.workers.nodes ?? []
+  const held = useRef<Candidate[] | null>(null)
+  const [holding, setHolding] = useState({ pointer: false, focus: false })
+  const now = new Map(nodes.map((w) => [w.id, w]))
+  let rows = nodes
+  if (waiting || !(holding.pointer || holding.focus)) {
+    held.current = null // Another question is another list.
+  } else {
+    const before = held.current ?? nodes
+    const known = new Set(before.map((w) => w.id))
+    rows = [...before.map((w) => now.get(w.id) ?? w), ...nodes.filter((w) => !known.has(w.id))].slice(0, 3 * candidates)
+    held.current = rows
+  }
+  const hold = (change: Partial<typeof holding>) => () => setHolding((is) => ({ ...is, ...change }))
+  return {
+    rows: rows.map((w) => ({ worker: w, gone: !now.has(w.id) })),
+    hold: {
+      onPointerEnter: hold({ pointer: true }),
+      onPointerLeave: hold({ pointer: false }),
+      onFocus: hold({ focus: true }),
+      onBlur: hold({ focus: false }),
+    },
+  }
 }
 
 /** Where would a scheduler put this work, right now? */
@@ -104,6 +135,7 @@ export function FindView() {
   }, [page, scheduler])
 
   const found = state.value?.workers
+  const list = useHeldOrder(state)
   return (
     <div className="find">
       <section className="panel find-ask" aria-label="What is needed">
@@ -190,9 +222,9 @@ export function FindView() {
                 </th>
               </tr>
             </thead>
-            <tbody>
-              {found?.nodes.map((w) => (
-                <tr key={w.id}>
+            <tbody {...list.hold}>
+              {list.rows.map(({ worker: w, gone }) => (
+                <tr key={w.id} className={gone ? 'gone' : undefined}>
                   <th scope="row">
                     <button type="button" className="link" onClick={() => page.address.go({ sel: `worker:${w.id}` })}>
                       {w.id}
