@@ -92,6 +92,18 @@ describe('when things break', () => {
     stage.fleet.speak(19)
   })
 
+  test('a registry that protects itself is said to as soon as it does, and as long', async () => {
+    const most = Array.from({ length: 17 }, (_, hive) => hive)
+    const mode = async () => (await stage.waggle.query<{ server: { mode: string } }>('{ server { mode } }')).server.mode
+    const notice = page.getByLabel('Protection')
+    for (const hive of most) stage.fleet.silence(hive)
+    await expect.poll(mode, { timeout: 20_000 }).toBe('PROTECTED')
+    await notice.waitFor({ timeout: 3000 })
+    for (const hive of most) stage.fleet.speak(hive)
+    await expect.poll(mode, { timeout: 5000 }).toBe('SERVING')
+    await notice.waitFor({ state: 'detached', timeout: 3000 })
+  }, 60_000)
+
   test('an address that makes no sense is said to, and the rest of it is used', async () => {
     await page.goto(`${stage.waggle.url}?state=sleeping&sort=-gpu&colour=blue`)
     await page.getByText('Left out of the address, as it made no sense: state, colour.').waitFor()

@@ -360,11 +360,11 @@ describe('what the page says', () => {
       vi.fn(async () => new Response(JSON.stringify({ data: { server: { ...server.data.server, mode } } }))),
     )
     show()
-    const hives = { total: 10, suspect: 0, offline: 0, available: 10 }
-    await tick({ hives: { ...hives, online: 10 } })
+    const hives = { total: 10, suspect: 0, available: 4 }
+    await tick({ hives: { ...hives, online: 10, offline: 0 } })
     expect(screen.queryByText('Protected.')).toBeNull()
     mode = 'PROTECTED'
-    await tick({ hives: { ...hives, online: 4, suspect: 6 } })
+    await tick({ hives: { ...hives, online: 4, offline: 6 } })
     await pass(50)
     expect(screen.getByText('Protected.').parentElement?.textContent).toBe(
       'Protected. Most hives fell silent at once; this may be the network. ' +
@@ -372,7 +372,7 @@ describe('what the page says', () => {
     )
     expect(screen.getByRole('button', { name: 'The silence is real' })).toBeTruthy()
     mode = 'SERVING'
-    await tick({ hives: { ...hives, online: 5, suspect: 5 } })
+    await tick({ hives: { ...hives, online: 7, offline: 3 } })
     await pass(50)
     expect(screen.queryByText('Protected.')).toBeNull()
   })

@@ -27,7 +27,7 @@ export class Server {
   readonly #connection: Connection
   #timer: ReturnType<typeof setInterval> | undefined
   #online = 0
-  #silent = false
+  #offline = 0
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -49,13 +49,13 @@ export class Server {
     }
   }
 
-  /** The registry begins to protect itself when most hives fall silent, and ends it when they are back. */
-  heard({ total, online }: FleetSummary['hives']): void {
-    const silent = online * 2 < total
+  /** The registry begins to protect itself when so many hives go offline at once that it may be to blame, and ends it when half of them are back. */
+  heard({ total, online, offline }: FleetSummary['hives']): void {
+    const manyMore = offline > this.#offline && offline * 2 >= total - offline
     const isProtected = this.state.get().server?.mode === 'PROTECTED'
-    if (silent !== this.#silent || (isProtected && online !== this.#online)) void this.read()
-    this.#silent = silent
+    if (manyMore || (isProtected && online !== this.#online)) void this.read()
     this.#online = online
+    this.#offline = offline
   }
 
   async read(): Promise<void> {
