@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { count, megabytes, percent } from '../lib/format'
+import { count, megabytes, percent, rate } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { Meter, Shape, Sparkline } from './parts'
 
@@ -103,14 +103,14 @@ export function SummaryStrip() {
         label="Largest free"
         value={fleet && fleet.workers.available > 0 ? megabytes(fleet.largestFreeVramMb) : none}
       >
-        {fleet && <span>{fleet.workers.available > 0 ? 'on an available worker' : 'no worker is available'}</span>}
+        {fleet && <span>{fleet.workers.available > 0 ? 'on one worker' : 'none is available'}</span>}
       </Figure>
       <Figure
         label="Heartbeats"
         value={
           fleet ? (
             <>
-              {count(Math.round(fleet.heartbeatsPerSecond * 10) / 10)}
+              {rate(fleet.heartbeatsPerSecond)}
               <small> /s</small>
             </>
           ) : (

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { age, bytes, counted, duration, gigabytes, megabytes, moment, percent, word } from './format'
+import { age, bytes, counted, duration, gigabytes, megabytes, moment, percent, rate, word } from './format'
 
 describe('figures', () => {
   test('unknown is a dash and never a zero', () => {
@@ -14,6 +14,9 @@ describe('figures', () => {
   })
   test('percent', () => {
     expect([percent(0.04), percent(3.26), percent(9.96), percent(99.6)]).toEqual(['0.0', '3.3', '10', '100'])
+  })
+  test('rates', () => {
+    expect([rate(0.04), rate(2.96), rate(1981.3)]).toEqual(['0', '3', '1,981'])
   })
   test('memory', () => {
     expect([

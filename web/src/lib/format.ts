@@ -14,6 +14,9 @@ export function percent(value: number | null | undefined): string {
   return value > 0 && value < 9.95 ? value.toFixed(1) : Math.round(value).toString()
 }
 
+/** So many in a second; fractions below a hundred only. */
+export const rate = (n: number): string => count(n < 100 ? Math.round(n * 10) / 10 : Math.round(n))
+
 /** Megabytes (2^20 bytes) in the unit that reads best. */
 export function megabytes(mb: number | null | undefined): string {
   if (mb == null) return unknown

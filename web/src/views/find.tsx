@@ -230,7 +230,9 @@ export function FindView() {
                       {w.id}
                     </button>
                   </th>
-                  <td className="wide-only">{w.model ?? unknown}</td>
+                  <td className="wide-only name" title={w.model ?? undefined}>
+                    {w.model ?? unknown}
+                  </td>
                   <td className="numeric">{gigabytes(w.vramFreeMb)}</td>
                   <td className="numeric wide-only">{percent(w.gpuUtilizationPercent)}</td>
                   <td className="numeric">{requests(w)}</td>

@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'react'
 import { CopyMenu } from '../components/copymenu'
 import { LineChart } from '../components/linechart'
 import { Trouble } from '../components/parts'
-import { age, bytes, count, timeOfDay, unknown, word } from '../lib/format'
+import { age, bytes, count, rate, timeOfDay, unknown, word } from '../lib/format'
 import { usePage, useValue } from '../page'
 
 /** The server about itself, and how well this page hears it. */
@@ -20,7 +20,7 @@ export function ServerView() {
   }, [page])
   useEffect(() => void page.server.read(), [page])
 
-  const rate = useRate(page.connection.traffic.bytes, now)
+  const received = useRate(page.connection.traffic.bytes, now)
   const beats = page.summary.heartbeats
   const facts = (rows: [string, React.ReactNode][]) => (
     <dl className="facts">
@@ -71,7 +71,7 @@ export function ServerView() {
           ['Round trip', roundTripMs === null ? unknown : `${roundTripMs.toFixed(1)} ms`],
           ["Server's clock minus this one", `${Math.round(page.clock.offset)} ms`],
           ['Received', bytes(page.connection.traffic.bytes)],
-          ['Receiving', rate === null ? unknown : `${bytes(rate)}/s`],
+          ['Receiving', received === null ? unknown : `${bytes(received)}/s`],
           ['Messages', count(page.connection.traffic.messages)],
           ['Server restarts seen', count(status.restarts)],
         ])}
@@ -79,9 +79,7 @@ export function ServerView() {
       <section className="panel server-chart" aria-label="Heartbeats">
         <header className="panel-head">
           <h2>Heartbeats per second, last minute</h2>
-          <span className="quiet">
-            {fleet ? (Math.round(fleet.heartbeatsPerSecond * 10) / 10).toString() : unknown}
-          </span>
+          <span className="quiet">{fleet ? rate(fleet.heartbeatsPerSecond) : unknown}</span>
         </header>
         <LineChart label="Heartbeats per second" values={[...beats]} stepMs={1000} unit="/s" />
       </section>
