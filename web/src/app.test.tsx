@@ -288,7 +288,7 @@ describe('what the page says', () => {
     })
     const summary = screen.getByTestId('summary').textContent
     expect(summary).toContain('GPU memory in use–none is known')
-    expect(summary).toContain('Largest free–none is available')
+    expect(summary).toContain('Largest free–no worker is available')
   })
 
   test('no match: which filter to drop', async () => {

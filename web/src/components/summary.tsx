@@ -103,7 +103,7 @@ export function SummaryStrip() {
         label="Largest free"
         value={fleet && fleet.workers.available > 0 ? megabytes(fleet.largestFreeVramMb) : none}
       >
-        {fleet && <span>{fleet.workers.available > 0 ? 'on one worker' : 'none is available'}</span>}
+        {fleet && <span>{fleet.workers.available > 0 ? 'on an available worker' : 'no worker is available'}</span>}
       </Figure>
       <Figure
         label="Heartbeats"
