@@ -59,6 +59,7 @@ const (
 )
 
 func (c *conn) start() {
+	_ = c.net.SetReadDeadline(time.Now().Add(c.h.cfg.InitTimeout)) // If it fails, so does the first read. A close sets an earlier one.
 	c.frames = frameWriter{net: c.net, timeout: c.h.cfg.WriteTimeout, buffers: &c.h.buffers}
 	c.nextPing = time.Now().Add(c.h.cfg.PingInterval)
 	c.due = c.nextPing
@@ -70,7 +71,6 @@ func (c *conn) start() {
 	if c.ws.Subprotocol() != subprotocol {
 		c.shut(closeSubprotocol, reasonSubprotocol)
 	}
-	_ = c.net.SetReadDeadline(time.Now().Add(c.h.cfg.InitTimeout)) // If it fails, so does the first read.
 	go c.read()
 }
 

@@ -49,9 +49,9 @@ func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, 
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		srv := &http.Server{Handler: s.Handler, ReadHeaderTimeout: time.Second}
 		go func() { _ = srv.Serve(p) }()
-		f(t, s, func() *socket {
+		s.dialInTime = func(subprotocols ...string) *socket {
 			d := websocket.Dialer{
-				Subprotocols: []string{"graphql-transport-ws"},
+				Subprotocols: subprotocols,
 				NetDialContext: func(context.Context, string, string) (net.Conn, error) {
 					near, far := net.Pipe()
 					p.conns <- far
@@ -64,7 +64,8 @@ func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, 
 			}
 			_ = resp.Body.Close()
 			return &socket{TB: t, Conn: ws}
-		})
+		}
+		f(t, s, func() *socket { return s.dialInTime("graphql-transport-ws") })
 		if err := s.Drain(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -91,6 +92,22 @@ func TestInitIsWaitedForFiveSeconds(t *testing.T) {
 		c, start := dial(), time.Now()
 		c.closed(4408, "Connection initialisation timeout")
 		after(t, start, 5*time.Second)
+	})
+}
+
+func TestAClientOfAnotherSubprotocolIsNotWaitedForLongerThanAnyThatIsClosed(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, _ func() *socket) {
+		t.Helper()
+		silent := s.dialInTime("graphql-ws").NetConn()
+		if _, err := silent.Read(make([]byte, 100)); err != nil { // the close frame, which it does not answer
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		synctest.Wait()
+		if got := s.Stats().Connections; got != 0 {
+			t.Errorf("%d connections are left", got)
+		}
 	})
 }
 

@@ -29,6 +29,8 @@ type server struct {
 	log  *exectest.Log
 	exec *graphqlexec.Executor
 	url  string
+
+	dialInTime func(subprotocols ...string) *socket // in a bubble
 }
 
 func newExec(log *exectest.Log) *graphqlexec.Executor {
