@@ -130,11 +130,13 @@ func (c *Hives) Run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	now, err := clock(ctx, server)
-	if err != nil {
-		return err
-	}
-	err = c.print(stdout, page, func(w io.Writer) error { return table(w, hiveHeader, hiveRows(page.Nodes, now())) })
+	err = c.print(stdout, page, func(w io.Writer) error {
+		now, err := clock(ctx, server)
+		if err != nil {
+			return err
+		}
+		return table(w, hiveHeader, hiveRows(page.Nodes, now()))
+	})
 	return errors.Join(err, c.note(stdout, len(page.Nodes), page.TotalCount, "hives"))
 }
 
