@@ -203,7 +203,7 @@ func TestTheCommandPrintsJSON(t *testing.T) {
 		t.Errorf("where nobody listens: %v", err)
 	}
 	var rep simulate.Report
-	if err := json.Unmarshal(out.Bytes(), &rep); err != nil || rep.Hives != 2 || rep.Heartbeats.Failed == 0 {
+	if err := json.Unmarshal(out.Bytes(), &rep); err != nil || rep.Hives != 2 || rep.Heartbeats.Done != 0 {
 		t.Errorf("%v: %s", err, &out)
 	}
 }
