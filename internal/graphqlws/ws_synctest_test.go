@@ -15,29 +15,8 @@ import (
 
 	"waggle/internal/graphqlexec/exectest"
 	"waggle/internal/graphqlws"
+	"waggle/internal/pipenet"
 )
-
-// pipes is a listener whose connections are pipes, which work in a bubble of virtual time.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	close(p.done)
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // inTime runs f in a bubble, with a server and a way to connect to it. All goroutines must have ended afterwards.
 func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, dial func() *socket)) {
@@ -46,17 +25,13 @@ func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, 
 		log := &exectest.Log{}
 		s := &server{log: log, exec: newExec(log)}
 		s.Handler = graphqlws.New(s.exec, cfg)
-		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		network := pipenet.Listen()
 		srv := &http.Server{Handler: s.Handler, ReadHeaderTimeout: time.Second}
-		go func() { _ = srv.Serve(p) }()
+		go func() { _ = srv.Serve(network) }()
 		s.dialInTime = func(subprotocols ...string) *socket {
 			d := websocket.Dialer{
-				Subprotocols: subprotocols,
-				NetDialContext: func(context.Context, string, string) (net.Conn, error) {
-					near, far := net.Pipe()
-					p.conns <- far
-					return near, nil
-				},
+				Subprotocols:   subprotocols,
+				NetDialContext: func(context.Context, string, string) (net.Conn, error) { return network.Dial() },
 			}
 			ws, resp, err := d.DialContext(t.Context(), "ws://pipe/", nil)
 			if err != nil {

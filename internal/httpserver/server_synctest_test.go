@@ -11,29 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"waggle/internal/pipenet"
 )
-
-// once is a listener that is asked for one connection: the end of a pipe, which works in a bubble of virtual time.
-type once struct {
-	conns chan net.Conn
-	done  chan struct{}
-}
-
-func (l *once) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *once) Close() error {
-	close(l.done)
-	return nil
-}
-
-func (l *once) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // ask serves the handler to one client, which has asked and not read yet. It is to be called in a bubble; end waits until all is over.
 func ask(t *testing.T, handler http.HandlerFunc) (client net.Conn, end func()) {
@@ -42,13 +22,14 @@ func ask(t *testing.T, handler http.HandlerFunc) (client net.Conn, end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, far := net.Pipe()
-	listener := &once{conns: make(chan net.Conn, 1), done: make(chan struct{})}
-	listener.conns <- far
+	network := pipenet.Listen()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	server := New(Config{Policy: policy, Logger: slog.New(slog.DiscardHandler)}, handler)
-	go func() { ended <- server.Serve(ctx, listener) }()
+	go func() { ended <- server.Serve(ctx, network) }()
+	if client, err = network.Dial(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
