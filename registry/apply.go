@@ -90,7 +90,8 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	}
 	if st.follows {
 		st.cadence.observe(now.Sub(old.LastSeenAt))
-	} else if hb.Cadence > 0 {
+	} else if hb.Cadence > 0 { // known of this agent, so what was observed of the one before it does not count
+		st.cadence = cadence{}
 		st.cadence.observe(hb.Cadence)
 	}
 	st.follows = true

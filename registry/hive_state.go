@@ -16,7 +16,7 @@ type hiveState struct {
 	place   place
 	seats   seats
 	cadence cadence
-	follows bool // the next heartbeat follows one of the same agent, or of one restarted in time: the interval between tells the cadence
+	follows bool // the next heartbeat follows one of the same agent: the interval between tells the cadence
 
 	sequence    OptInt
 	incarnation string
@@ -63,8 +63,8 @@ func (st *hiveState) admit(hb *Heartbeat, textsKnown bool) Outcome {
 		return Conflict
 	}
 	st.rivals.tookOver(st.incarnation, hb.Incarnation)
-	st.incarnation, st.sequence, st.cadence = hb.Incarnation, hb.Sequence, cadence{}
-	st.follows = st.hive.Liveness == Online // else the silence was an outage
+	st.incarnation, st.sequence = hb.Incarnation, hb.Sequence
+	st.follows = false // an agent that is started again beats as often as before, but how long that took tells nothing of it
 	return Accepted
 }
 
