@@ -137,6 +137,54 @@ func BenchmarkApplyNew(b *testing.B) {
 	})
 }
 
+// BenchmarkSilence lets a whole fleet fall silent, and half of it return, so that protection ends, and the rest be forgotten. It reports what each takes for
+// a hive. At no size may that be much more than at another.
+func BenchmarkSilence(b *testing.B) {
+	fleetSizes(b, func(b *testing.B, _ *TelemetryRegistry, hives int) {
+		var fall, back, forgotten time.Duration
+		for range b.N {
+			reg := benchFleet(b, hives)
+			now := time.Now()
+			sweepUntil := func(until time.Duration) time.Duration {
+				start := time.Now()
+				for reg.sweep(now); until > 0; until -= time.Second {
+					now = now.Add(time.Second)
+					reg.sweep(now)
+				}
+				return time.Since(start)
+			}
+			fall += sweepUntil(reg.cfg.OfflineAfter + time.Second)
+			if reg.Mode() != Protected {
+				b.Fatal("a fleet that fell silent at once is not protected")
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			beats := make([]*Heartbeat, (hives+1)/2)
+			for i := range beats {
+				beats[i] = benchHeartbeat(r, i)
+				beats[i].ReceivedAt = now
+			}
+			start := time.Now()
+			for _, hb := range beats {
+				mustApply(b, reg, hb)
+			}
+			back += time.Since(start)
+			for _, hb := range beats { // these stay
+				reg.Cordon(hb.Hive.ID, true)
+			}
+			reg.cfg.ProtectShare = 2
+			forgotten += sweepUntil(2 * reg.cfg.ForgetAfter)
+			if left := reg.Snapshot().Fleet().Hives.Total; reg.Mode() != Serving || left != len(beats) {
+				b.Fatalf("%s with %d hives, want %d", reg.Mode(), left, len(beats))
+			}
+		}
+		n := float64(hives * b.N)
+		b.ReportMetric(float64(fall.Nanoseconds())/n, "ns/fallen")
+		b.ReportMetric(2*float64(back.Nanoseconds())/n, "ns/returned")
+		b.ReportMetric(2*float64(forgotten.Nanoseconds())/n, "ns/forgotten")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
 // anyHive makes a heartbeat of one of so many hives.
 func anyHive(hives int, beat func(*rand.Rand, int) *Heartbeat) func() *Heartbeat {
 	r := rand.New(rand.NewPCG(3, 4))

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 	"unsafe"
@@ -125,6 +126,33 @@ func TestALateSweepExpiresNobody(t *testing.T) {
 	}
 	if l := livenessOf(reg); l != Suspect {
 		t.Errorf("%s although sweeps were hardly late", l)
+	}
+}
+
+// A fleet that is larger than what is moved or forgotten at a time.
+func TestALargeFleetIsForgottenAtOnce(t *testing.T) {
+	const hives = 3*sweepBite + 1
+	reg := New(Config{ProtectShare: 2})
+	c := &clock{reg.watch.lastSweep}
+	for i := range hives {
+		hb := benchHeartbeat(rand.New(rand.NewPCG(1, 2)), i)
+		hb.ReceivedAt = c.now
+		if _, err := reg.Apply(hb); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counts := func() HiveCounts { return reg.Snapshot().Fleet().Hives }
+	c.sweepFor(reg, 3100*time.Millisecond, nil)
+	if got := counts(); got.Suspect != hives {
+		t.Errorf("after 3.1 s of silence %+v", got)
+	}
+	c.sweepFor(reg, 86*time.Second, nil)
+	if got := counts(); got.Offline != hives {
+		t.Errorf("after 89 s of silence %+v", got)
+	}
+	c.sweepFor(reg, 3*time.Second, nil)
+	if got := counts(); got.Total != 0 {
+		t.Errorf("after 92 s of silence %+v", got)
 	}
 }
 

@@ -4,14 +4,14 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
-	"slices"
 	"time"
 )
 
 const (
 	sweepEvery    = 100 * time.Millisecond
-	sweepBite     = 64 // hives that are moved before the lock is let go
+	sweepBite     = 64 // hives that are moved, or forgotten, before the lock is let go: a large fleet can fall silent at once, and others wait for it
 	cleanupEvery  = time.Second
 	lateTolerance = time.Second // a sweep that is later says that the server itself was paused
 	protectFrom   = 3           // a fleet of fewer hives is too small to tell its silence from ours
@@ -22,15 +22,9 @@ type watch struct {
 	deadlines   deadlineQueue
 	lastSweep   time.Time
 	lastCleanup time.Time
-	resumedAt   time.Time // the end of the last pause of the server: silence before it is not held against a hive
-	fallen      []fall    // hives that lately went OFFLINE, oldest first
+	resumedAt   time.Time            // the end of the last pause of the server: silence before it is not held against a hive
+	fallen      map[string]time.Time // hives that lately went OFFLINE and, as one timeout of each, until when that is lately; empty when protected
 	protection  protection
-}
-
-// fall is one hive's going OFFLINE.
-type fall struct {
-	hiveID string
-	until  time.Time // for how long it is lately: one timeout of the hive
 }
 
 // protection is the state in which the registry suspects itself.
@@ -83,7 +77,7 @@ func (reg *TelemetryRegistry) EndProtection() bool {
 	defer reg.mu.Unlock()
 	was := reg.watch.protection.silent != nil
 	reg.watch.protection = protection{}
-	reg.watch.fallen = nil
+	clear(reg.watch.fallen)
 	return was
 }
 
@@ -101,17 +95,24 @@ func (reg *TelemetryRegistry) sweep(now time.Time) {
 			continue
 		}
 		reg.degrade(st, now)
-		if moved++; moved%sweepBite == 0 { // a large fleet can fall silent at once, and others wait for the lock
-			reg.mu.Unlock()
-			runtime.Gosched()
-			reg.mu.Lock()
+		if moved++; moved%sweepBite == 0 {
+			reg.giveWay()
 		}
 	}
 	w.protect(reg.cfg, len(reg.hives)-int(reg.index.total.offlineHives), now)
 	if now.Sub(w.lastCleanup) >= cleanupEvery {
 		w.lastCleanup = now
-		reg.cleanup(now)
+		for reg.cleanup(now) == sweepBite {
+			reg.giveWay()
+		}
 	}
+}
+
+// giveWay lets others have the lock. The caller holds mu.
+func (reg *TelemetryRegistry) giveWay() {
+	reg.mu.Unlock()
+	runtime.Gosched()
+	reg.mu.Lock()
 }
 
 // degrade moves a silent hive one step down. The caller holds mu.
@@ -119,7 +120,7 @@ func (reg *TelemetryRegistry) degrade(st *hiveState, now time.Time) {
 	to, kind, message := Suspect, HiveSuspect, "%s is overdue: nothing heard for %s."
 	if st.hive.Liveness == Suspect {
 		to, kind, message = Offline, HiveOffline, "%s was given up: nothing heard for %s."
-		reg.watch.fallen = append(reg.watch.fallen, fall{st.hive.ID, now.Add(patience(reg.cfg, st).offline)})
+		reg.watch.fallen[st.hive.ID] = now.Add(patience(reg.cfg, st).offline)
 	}
 	silence := now.Sub(st.hive.LastSeenAt).Round(100 * time.Millisecond)
 	reg.amend(st, now, func(h *Hive) { h.Liveness = to }, Event{Kind: kind, Message: fmt.Sprintf(message, st.hive.ID, silence)})
@@ -130,18 +131,24 @@ func (reg *TelemetryRegistry) degrade(st *hiveState, now time.Time) {
 	}
 }
 
-// cleanup forgets the hives that have been silent for too long. The caller holds mu.
-func (reg *TelemetryRegistry) cleanup(now time.Time) {
+// cleanup forgets hives that have been silent for too long, one bite of them at the most, and returns how many. The caller holds mu.
+func (reg *TelemetryRegistry) cleanup(now time.Time) int {
 	if reg.watch.protection.silent != nil {
-		return
+		return 0
 	}
+	bite := 0
 	expired := reg.records.Cleanup(func(item hiveItem) bool {
 		st := reg.hives[item.ID()]
-		return item.hive.Liveness == Offline && !item.hive.Cordoned && !now.Before(reg.watch.since(st).Add(patience(reg.cfg, st).forget))
+		isExpired := bite < sweepBite && item.hive.Liveness == Offline && !item.hive.Cordoned && !now.Before(reg.watch.since(st).Add(patience(reg.cfg, st).forget))
+		if isExpired {
+			bite++
+		}
+		return isExpired
 	})
 	for _, item := range expired {
 		reg.forget(reg.hives[item.ID()], now, fmt.Sprintf("%s was forgotten after %s of silence.", item.ID(), now.Sub(item.hive.LastSeenAt).Round(time.Second)))
 	}
+	return bite
 }
 
 // thresholds are for how long a hive may be silent.
@@ -197,7 +204,7 @@ func (w *watch) noticePause(now time.Time) {
 
 // protect begins protection when most of the fleet fell silent within one timeout. Alive is how many hives are not OFFLINE.
 func (w *watch) protect(cfg Config, alive int, now time.Time) {
-	w.fallen = slices.DeleteFunc(w.fallen, func(f fall) bool { return now.After(f.until) })
+	maps.DeleteFunc(w.fallen, func(_ string, until time.Time) bool { return now.After(until) })
 	p := &w.protection
 	if p.silent == nil {
 		alive += len(w.fallen)
@@ -206,20 +213,20 @@ func (w *watch) protect(cfg Config, alive int, now time.Time) {
 		}
 		p.silent = map[string]bool{}
 	}
-	for _, f := range w.fallen {
-		p.silent[f.hiveID] = true
+	for id := range w.fallen {
+		p.silent[id] = true
 	}
+	clear(w.fallen)
 	p.peak = max(p.peak, len(p.silent))
 }
 
 // returned takes note of a silent hive that is heard again or removed. Protection ends when half of them are back.
 func (w *watch) returned(hiveID string) {
-	w.fallen = slices.DeleteFunc(w.fallen, func(f fall) bool { return f.hiveID == hiveID })
+	delete(w.fallen, hiveID)
 	p := &w.protection
 	delete(p.silent, hiveID)
 	if p.silent != nil && 2*len(p.silent) <= p.peak {
 		*p = protection{}
-		w.fallen = nil
 		w.resumedAt = w.lastSweep // the others get a whole patience to return, too
 	}
 }

@@ -93,7 +93,7 @@ func New(cfg Config) *TelemetryRegistry {
 		beats:     rate{start: now},
 		seed:      maphash.MakeSeed(),
 		index:     indexWriter{models: map[string]*modelWriter{}},
-		watch:     watch{lastSweep: now},
+		watch:     watch{lastSweep: now, fallen: map[string]time.Time{}},
 	}
 	reg.snap.Store(&Snapshot{Revision: Revision{reg.epoch, 0}})
 	return reg
