@@ -133,7 +133,7 @@ func (reg *TelemetryRegistry) conflict(st *hiveState, hb *Heartbeat, now time.Ti
 	reg.events.Append(Event{
 		Revision: Revision{reg.epoch, reg.changes.Last()}, At: now, Kind: HiveConflict, HiveID: st.hive.ID,
 		Message: fmt.Sprintf("Two agents claim %s; the one that took over last keeps it.", st.hive.ID),
-	})
+	}, 0)
 }
 
 // amend replaces a hive's record by one that differs in what edit does. The caller holds mu.

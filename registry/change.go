@@ -1,6 +1,9 @@
 package registry
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Fields is a set of fields of a hive or a worker, for saying what changed and what somebody wants to know.
 type Fields uint32
@@ -64,6 +67,19 @@ type WorkerChange struct {
 	*WorkerProfile        // after the change; before it when the worker is gone
 	Changed        Fields // AllFields: the worker is new, or gone
 	Gone           bool
+}
+
+// bytes returns about how much memory a change takes that made one record of a hive of another: its own, and the profiles of workers that came with
+// it, which it may hold for longer than the registry does. Either record may be nil.
+func (c *Change) bytes(old, hive *Hive) int {
+	n := int(unsafe.Sizeof(*c)) + len(c.Workers)*int(unsafe.Sizeof(WorkerChange{}))
+	if sameRoster(workersOf(old), workersOf(hive)) {
+		return n
+	}
+	for _, w := range workersOf(hive) {
+		n += int(unsafe.Sizeof(*w.WorkerProfile)) + len(w.ID) + len(w.Model) + len(w.Endpoint) + len(w.reported)
+	}
+	return n
 }
 
 // searchable reports whether anything changed that one can search for, or that is summed up, and so the index must know.

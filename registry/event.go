@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,7 +50,7 @@ func eventsOf(old, hive *Hive) []Event {
 	tell := func(kind EventKind, worker *Worker, message string) {
 		e := Event{Kind: kind, Message: message}
 		if worker != nil {
-			e.WorkerID = OptString(worker.ID)
+			e.WorkerID = OptString(strings.Clone(worker.ID)) // which is cut from the texts of all workers of the hive: they are not to stay for it
 		}
 		events = append(events, e)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,9 @@ type Config struct {
 	MaxHives   int // a new hive beyond it is refused; zero means 100,000
 	MaxWorkers int // of one hive; zero means DefaultMaxWorkers
 
-	ChangeLog int // revisions that a reader may lag behind before it must start over; zero means 65,536
-	EventLog  int // events remembered; zero means 10,000
+	ChangeLog      int // revisions that a reader may lag behind before it must start over; zero means 65,536
+	ChangeLogBytes int // memory that they may take, which is fewer revisions where hives have many workers; zero means 64 MiB
+	EventLog       int // events remembered; zero means 10,000
 
 	// ProtectShare is the share of the fleet that must fall silent within one timeout for the registry to suspect
 	// itself, of at least three hives. Zero means 0.55, as in Kubernetes' zones; above 1 means never.
@@ -39,6 +41,7 @@ func (c Config) withDefaults() Config {
 	c.MaxHives = cmp.Or(c.MaxHives, 100_000)
 	c.MaxWorkers = cmp.Or(c.MaxWorkers, DefaultMaxWorkers)
 	c.ChangeLog = cmp.Or(c.ChangeLog, 1<<16)
+	c.ChangeLogBytes = cmp.Or(c.ChangeLogBytes, 64<<20)
 	c.EventLog = cmp.Or(c.EventLog, 10_000)
 	c.ProtectShare = cmp.Or(c.ProtectShare, 0.55)
 	return c
@@ -85,8 +88,8 @@ func New(cfg Config) *TelemetryRegistry {
 		cfg:       cfg,
 		startedAt: now,
 		epoch:     rand.Text()[:12],
-		changes:   feed.New[Change](cfg.ChangeLog),
-		events:    feed.New[Event](cfg.EventLog),
+		changes:   feed.New[Change](cfg.ChangeLog, cfg.ChangeLogBytes),
+		events:    feed.New[Event](cfg.EventLog, math.MaxInt),
 		history:   history.New(historySteps, 2),
 		hives:     map[string]*hiveState{},
 		byDigest:  map[uint64]*hiveState{},
@@ -217,10 +220,10 @@ func (reg *TelemetryRegistry) publish(st *hiveState, old, hive *Hive, change Cha
 		}
 		reg.records.update(hiveItem{hive}, &st.place)
 	}
-	reg.changes.Append(change)
+	reg.changes.Append(change, change.bytes(old, hive))
 	for _, e := range events {
 		e.Revision, e.At, e.HiveID = rev, now, change.HiveID
-		reg.events.Append(e)
+		reg.events.Append(e, 0)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,6 +86,37 @@ func TestHistoryIsTheLastFiveMinutes(t *testing.T) {
 			t.Errorf("%d and %d steps, want 60", len(got.GPUUtilizationPercent), len(got.VRAMUsedMB))
 		}
 	})
+}
+
+// A broken or hostile hive, whose workers are all others with each heartbeat and have texts as long as they may be.
+func TestAHiveThatChangesAllTheTimeTakesLittleMemory(t *testing.T) {
+	memory := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := memory()
+	reg := New(Config{ChangeLogBytes: 1 << 20, EventLog: 40 * DefaultMaxWorkers})
+	for beat := range 2 * historySteps {
+		hb := &Heartbeat{Hive: HiveReport{ID: "gpu-1", Hostname: "gpu-1", Port: 1}}
+		for i := range DefaultMaxWorkers {
+			hb.Workers = append(hb.Workers, WorkerReport{
+				Group: "llm", Instance: fmt.Sprintf("%d-%d", beat, i), Model: OptString(strings.Repeat("m", MaxTextLength)),
+				Endpoint: OptString("http://gpu-1/" + strings.Repeat("e", MaxReasonLength-len("http://gpu-1/"))),
+			})
+		}
+		if _, err := reg.Apply(hb); err != nil {
+			t.Fatal(err)
+		}
+		reg.recordHistory()
+	}
+	const figures = historySteps * 2 * 4 * DefaultMaxWorkers * historySteps
+	took := memory() - before - figures
+	if took > 10<<20 {
+		t.Errorf("%d MB beside what the figures of the last steps take, want at most 10", took>>20)
+	}
+	runtime.KeepAlive(reg)
 }
 
 func TestLatestEventsAreNewestFirst(t *testing.T) {

@@ -5,12 +5,14 @@
 //   - A reader is nothing but a position. It registers nowhere, so there is nothing to unsubscribe
 //     and nothing to leak, and it can neither slow the writer nor another reader.
 //   - A reader sees every entry exactly once, or is told by [ErrGap] that some are gone for good.
+//   - It remembers as many entries as it has room for, in number and in bytes, and always the newest.
 //
 // etcd, Nomad and centrifuge agree on this shape.
 package feed
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -26,6 +28,12 @@ type Feed[T any] struct {
 	slots []atomic.Pointer[entry[T]]
 	last  atomic.Uint64
 
+	// For Append alone.
+	oldest   uint64 // number of the oldest entry that is remembered
+	bytes    int    // of all that are
+	maxBytes int
+	sizes    []int32 // of each, in bytes, as the slots; apart, since the entry that makes room has long left the processor's caches
+
 	mu   sync.Mutex    // guards wake
 	wake chan struct{} // closed by the next Append; nil while nobody waits
 }
@@ -35,15 +43,22 @@ type entry[T any] struct {
 	item   T
 }
 
-// New returns an empty feed that remembers the newest size entries, at least one.
-func New[T any](size int) *Feed[T] {
-	return &Feed[T]{slots: make([]atomic.Pointer[entry[T]], max(size, 1))}
+// New returns an empty feed that remembers the newest entries: at most so many, and at most so many bytes of them, but one at least.
+func New[T any](entries, bytes int) *Feed[T] {
+	entries = max(entries, 1)
+	return &Feed[T]{slots: make([]atomic.Pointer[entry[T]], entries), sizes: make([]int32, entries), oldest: 1, maxBytes: bytes}
 }
 
-// Append adds an entry, wakes all readers and returns the entry's number.
-func (f *Feed[T]) Append(item T) uint64 {
+// Append adds an entry that takes so many bytes of memory, wakes all readers and returns the entry's number.
+func (f *Feed[T]) Append(item T, bytes int) uint64 {
 	number := f.last.Load() + 1
-	f.slots[number%uint64(len(f.slots))].Store(&entry[T]{number, item})
+	f.bytes += bytes
+	for f.oldest < number && (f.bytes > f.maxBytes || number-f.oldest == uint64(len(f.slots))) {
+		f.forgetOldest()
+	}
+	at := number % uint64(len(f.slots))
+	f.slots[at].Store(&entry[T]{number, item})
+	f.sizes[at] = int32(min(bytes, math.MaxInt32))
 	f.last.Store(number)
 	f.mu.Lock()
 	if f.wake != nil {
@@ -52,6 +67,13 @@ func (f *Feed[T]) Append(item T) uint64 {
 	}
 	f.mu.Unlock()
 	return number
+}
+
+func (f *Feed[T]) forgetOldest() {
+	at := f.oldest % uint64(len(f.slots))
+	f.slots[at].Store(nil)
+	f.bytes -= int(f.sizes[at])
+	f.oldest++
 }
 
 // Last returns the number of the newest entry; 0 when there is none yet.

@@ -21,12 +21,12 @@ func read(t *testing.T, f *feed.Feed[int], after, upTo uint64) ([]int, error) {
 }
 
 func TestEntriesAreNumberedFromOneWithoutHoles(t *testing.T) {
-	f := feed.New[int](8)
+	f := feed.New[int](8, 1<<20)
 	if f.Last() != 0 {
 		t.Errorf("an empty feed has last %d, want 0", f.Last())
 	}
 	for i := range uint64(5) {
-		if n := f.Append(int(i) * 10); n != i+1 {
+		if n := f.Append(int(i)*10, 1); n != i+1 {
 			t.Errorf("entry %d was numbered %d", i+1, n)
 		}
 	}
@@ -42,9 +42,9 @@ func TestEntriesAreNumberedFromOneWithoutHoles(t *testing.T) {
 }
 
 func TestAReaderTooFarBehindIsToldOfTheGap(t *testing.T) {
-	f := feed.New[int](4)
+	f := feed.New[int](4, 1<<20)
 	for i := range 10 {
-		f.Append(i + 1)
+		f.Append(i+1, 1)
 	}
 	if got, err := read(t, f, 6, 10); err != nil || !slices.Equal(got, []int{7, 8, 9, 10}) {
 		t.Errorf("the newest four: %v, %v", got, err)
@@ -58,17 +58,39 @@ func TestAReaderTooFarBehindIsToldOfTheGap(t *testing.T) {
 }
 
 func TestASizeBelowOneIsOne(t *testing.T) {
-	f := feed.New[int](-3)
-	f.Append(1)
-	f.Append(2)
+	f := feed.New[int](-3, 1<<20)
+	f.Append(1, 1)
+	f.Append(2, 1)
 	if got, err := read(t, f, 1, 2); err != nil || !slices.Equal(got, []int{2}) {
 		t.Errorf("the newest: %v, %v", got, err)
 	}
 }
 
+func TestWhatTakesMoreMemoryIsRememberedLessLong(t *testing.T) {
+	f := feed.New[int](4, 100)
+	for i := range 3 {
+		f.Append(i+1, 30)
+	}
+	f.Append(4, 60)
+	if got, err := read(t, f, 2, 4); err != nil || !slices.Equal(got, []int{3, 4}) {
+		t.Errorf("what there is room for: %v, %v", got, err)
+	}
+	if _, err := read(t, f, 1, 4); !errors.Is(err, feed.ErrGap) {
+		t.Errorf("what there is no room for any more: %v, want ErrGap", err)
+	}
+	f.Append(5, 1000)
+	if got, err := read(t, f, 4, 5); err != nil || !slices.Equal(got, []int{5}) {
+		t.Errorf("the newest is remembered however large it is: %v, %v", got, err)
+	}
+	f.Append(6, 1)
+	if got, err := read(t, f, 5, 6); err != nil || !slices.Equal(got, []int{6}) {
+		t.Errorf("and the one after it: %v, %v", got, err)
+	}
+}
+
 func TestReadersWakeWithTheNextEntry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := feed.New[int](4)
+		f := feed.New[int](4, 1<<20)
 		start := time.Now()
 		var woken sync.WaitGroup
 		for range 3 {
@@ -80,7 +102,7 @@ func TestReadersWakeWithTheNextEntry(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Minute)
-		f.Append(1)
+		f.Append(1, 1)
 		woken.Wait()
 		<-f.Appended(0) // there is one already: no waiting
 		select {
@@ -94,7 +116,7 @@ func TestReadersWakeWithTheNextEntry(t *testing.T) {
 // Every reader sees every entry once and in order, or is told of a gap and starts over behind it.
 func TestManyReadersBesideOneWriter(t *testing.T) {
 	const entries, readers = 20_000, 8
-	f := feed.New[uint64](256)
+	f := feed.New[uint64](256, 1<<20)
 	var all sync.WaitGroup
 	for range readers {
 		all.Go(func() {
@@ -116,7 +138,7 @@ func TestManyReadersBesideOneWriter(t *testing.T) {
 		})
 	}
 	for n := range uint64(entries) {
-		f.Append(n + 1)
+		f.Append(n+1, 1)
 	}
 	all.Wait()
 }
@@ -124,13 +146,26 @@ func TestManyReadersBesideOneWriter(t *testing.T) {
 func TestFeedAgainstASlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 9).Draw(t, "size")
-		f := feed.New[int](size)
-		var model []int
+		room := rapid.IntRange(0, 50).Draw(t, "room")
+		f := feed.New[int](size, room)
+		var model, sizes []int
+		// remembered is how many there is room for, and one at least.
+		remembered := func() int {
+			n, bytes := 0, 0
+			for i := len(sizes) - 1; i >= 0 && n < size; i-- {
+				if bytes += sizes[i]; bytes > room && n > 0 {
+					break
+				}
+				n++
+			}
+			return n
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) {
 				v := rapid.Int().Draw(t, "value")
-				model = append(model, v)
-				if n := f.Append(v); n != uint64(len(model)) {
+				bytes := rapid.IntRange(0, 20).Draw(t, "bytes")
+				model, sizes = append(model, v), append(sizes, bytes)
+				if n := f.Append(v, bytes); n != uint64(len(model)) {
 					t.Fatalf("numbered %d, want %d", n, len(model))
 				}
 			},
@@ -139,8 +174,8 @@ func TestFeedAgainstASlice(t *testing.T) {
 				upTo := rapid.IntRange(after, len(model)).Draw(t, "upTo")
 				var got []int
 				err := f.After(uint64(after), uint64(upTo), func(v int) { got = append(got, v) })
-				if held := upTo == after || after >= len(model)-size; held != (err == nil) {
-					t.Fatalf("after %d up to %d of %d, size %d: %v", after, upTo, len(model), size, err)
+				if held := upTo == after || after >= len(model)-remembered(); held != (err == nil) {
+					t.Fatalf("after %d up to %d of %d, size %d, room %d, %v: %v", after, upTo, len(model), size, room, sizes, err)
 				}
 				if err == nil && !slices.Equal(got, model[after:upTo]) {
 					t.Fatalf("got %v, want %v", got, model[after:upTo])

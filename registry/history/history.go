@@ -3,6 +3,7 @@ package history
 
 import (
 	"math"
+	"strings"
 	"sync"
 )
 
@@ -51,7 +52,7 @@ func (s *Store) record(key string, figures ...float32) {
 	r := s.rings[key]
 	if r == nil {
 		r = &ring{latest: max(s.now-s.steps, 0), figures: make([]float32, s.steps*s.columns)}
-		s.rings[key] = r
+		s.rings[strings.Clone(key)] = r // a part of a larger text would keep all of it in memory
 	}
 	for r.latest < s.now { // steps that this key missed are unknown
 		r.latest++
