@@ -53,10 +53,14 @@ func (c *Client) Worker(ctx context.Context, id string) (*Worker, error) {
 }
 
 // BestWorker returns the best available, idle worker that has the model and at least so many MB of GPU memory free, or
-// nil when there is none: fewest waiting requests, then most free memory; the server takes equals in turn. It costs a
-// round trip; who asks thousands of times a second keeps a [Mirror].
+// nil when there is none: fewest waiting requests, then most free memory; the server takes equals in turn. With minFreeMB 0 no memory
+// is asked, and a worker whose free memory is unknown is taken too, last. It costs a round trip; who asks thousands of times a second keeps a [Mirror].
 func (c *Client) BestWorker(ctx context.Context, model string, minFreeMB int) (*Worker, error) {
-	answer, err := bestWorker(ctx, c.transport, model, &minFreeMB)
+	var minFree *int
+	if minFreeMB != 0 {
+		minFree = &minFreeMB
+	}
+	answer, err := bestWorker(ctx, c.transport, model, minFree)
 	if err != nil {
 		return nil, fmt.Errorf("cannot ask for the best worker: %w", err)
 	}

@@ -54,39 +54,37 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// sleep waits until members are due to be sent what changed or a sign of life, or somebody joins.
+// sleep waits until members are due to be sent what changed, or a sign of life, or somebody joins. What changed may be gathered for longer than members
+// are to be left without a sign of life: then they are given one meanwhile.
 func (f *follower) sleep(ctx context.Context, timer *time.Timer) bool {
-	changed := f.reg.Changes().Appended(f.seen.Revision.Counter)
-	timer.Reset(time.Until(f.sentAt.Add(signOfLife)))
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	case <-changed:
-		timer.Reset(time.Until(f.steppedAt.Add(f.interval)))
-	case <-f.stream.Waiting():
-		timer.Reset(time.Until(f.steppedAt.Add(min(f.interval, joinPause))))
-		return f.wait(ctx, timer)
-	}
-	select {
-	case <-f.stream.Waiting():
-		timer.Reset(time.Until(f.steppedAt.Add(min(f.interval, joinPause))))
-		return f.wait(ctx, timer)
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
+	changed, waiting := f.reg.Changes().Appended(f.seen.Revision.Counter), f.stream.Waiting()
+	life, due := f.sentAt.Add(signOfLife), f.sentAt.Add(signOfLife)
+	for {
+		timer.Reset(min(time.Until(life), time.Until(due)))
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+			changed, due = nil, f.steppedAt.Add(f.interval)
+		case <-waiting:
+			changed, waiting, due = nil, nil, f.steppedAt.Add(min(f.interval, joinPause))
+		case <-timer.C:
+			if !time.Now().Before(due) {
+				return true
+			}
+			if !f.sayAlive() {
+				return false
+			}
+			life = f.sentAt.Add(signOfLife)
+		}
 	}
 }
 
-func (f *follower) wait(ctx context.Context, timer *time.Timer) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+func (f *follower) sayAlive() bool {
+	f.sentAt = time.Now()
+	update := newUpdate(f.seen.Revision)
+	update.Complete = true
+	return f.stream.Send(update, f.position())
 }
 
 func (f *follower) takeJoins() []graphqlexec.Join {

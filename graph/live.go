@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"waggle/registry"
@@ -10,8 +11,8 @@ import (
 // signOfLife is after how much silence a subscription says that it lives.
 const signOfLife = 10 * time.Second
 
-// live pushes answers to one question: the first at once, then whenever the answer is another, and at least once in signOfLife. The
-// question is asked again only if the registry changed, at once after a quiet time, and at most once in an interval.
+// live pushes answers to one question: the first at once, then whenever the answer is another, and at least once in signOfLife or, if that is longer, in
+// an interval. The question is asked again only if the registry changed, at once after a quiet time, and at most once in an interval.
 func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval time.Duration, ask func(*registry.Snapshot) T, differ func(a, b T) bool) <-chan T {
 	answers := make(chan T, 1)
 	go func() {
@@ -55,6 +56,14 @@ func live[T any](ctx context.Context, reg *registry.TelemetryRegistry, interval 
 
 func intervalOf(ms int) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, checkRange("intervalMs", ms, MinIntervalMS, MaxIntervalMS)
+}
+
+// gatheringOf is intervalOf for what may also be sent at once, which is 0.
+func gatheringOf(ms int) (time.Duration, error) {
+	if ms != 0 && (ms < MinIntervalMS || ms > MaxIntervalMS) {
+		return 0, &registry.InvalidError{Field: "intervalMs", Why: fmt.Sprintf("%d must be 0, or %d to %d", ms, MinIntervalMS, MaxIntervalMS)}
+	}
+	return time.Duration(ms) * time.Millisecond, nil
 }
 
 // pagesDiffer tells whether a client sees a difference between two windows; their revision alone is none.

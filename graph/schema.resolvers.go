@@ -8,7 +8,6 @@ package graph
 import (
 	"context"
 	"math"
-	"time"
 	"waggle/internal/graphqlexec"
 	"waggle/registry"
 
@@ -68,14 +67,14 @@ func (r *queryResolver) Worker(ctx context.Context, id string) (*registry.Worker
 }
 
 func (r *queryResolver) BestWorker(ctx context.Context, model string, minFreeVRAMMB *int) (*registry.Worker, error) {
-	minFree := 0
+	minFree := registry.OptInt{}
 	if minFreeVRAMMB != nil {
-		minFree = *minFreeVRAMMB
+		if err := checkRange("minFreeVramMb", *minFreeVRAMMB, 0, math.MaxInt32); err != nil {
+			return nil, err
+		}
+		minFree = registry.Int(int32(*minFreeVRAMMB))
 	}
-	if err := checkRange("minFreeVramMb", minFree, 0, math.MaxInt32); err != nil {
-		return nil, err
-	}
-	return r.snapshot(ctx).BestWorker(model, int32(minFree)), nil
+	return r.snapshot(ctx).BestWorker(model, minFree), nil
 }
 
 func (r *queryResolver) Fleet(ctx context.Context) (*registry.Fleet, error) {
@@ -86,11 +85,7 @@ func (r *queryResolver) Events(ctx context.Context, first int, hiveID *string) (
 	if err := checkRange("first", first, 0, registry.MaxFirst); err != nil {
 		return nil, err
 	}
-	id := ""
-	if hiveID != nil {
-		id = *hiveID
-	}
-	return r.Registry.LatestEvents(first, id), nil
+	return r.Registry.LatestEvents(first, hiveID), nil
 }
 
 func (r *queryResolver) Server(ctx context.Context) (*ServerInfo, error) {
@@ -98,15 +93,14 @@ func (r *queryResolver) Server(ctx context.Context) (*ServerInfo, error) {
 }
 
 func (r *subscriptionResolver) Changes(ctx context.Context, since *registry.Revision, hives *registry.HiveFilter, workers *registry.WorkerFilter, intervalMS int) (<-chan *RegistryUpdate, error) {
-	if intervalMS != 0 {
-		if err := checkRange("intervalMs", intervalMS, MinIntervalMS, MaxIntervalMS); err != nil {
-			return nil, err
-		}
-	}
-	if err := hives.Check(); err != nil {
+	interval, err := gatheringOf(intervalMS)
+	if err != nil {
 		return nil, err
 	}
-	if err := workers.Check(); err != nil {
+	if err := hives.Check("hives"); err != nil {
+		return nil, err
+	}
+	if err := workers.Check("workers"); err != nil {
 		return nil, err
 	}
 	from := ""
@@ -115,7 +109,7 @@ func (r *subscriptionResolver) Changes(ctx context.Context, since *registry.Revi
 	}
 	f := &follower{
 		reg: r.Registry, hiveFilter: hives, workerFilter: workers,
-		interval: time.Duration(intervalMS) * time.Millisecond,
+		interval: interval,
 		stream:   graphqlexec.NewStream[*RegistryUpdate](ctx, from),
 	}
 	fields := selected(ctx)
@@ -191,7 +185,7 @@ func (r *subscriptionResolver) FleetMap(ctx context.Context, metric registry.Fle
 	if err != nil {
 		return nil, err
 	}
-	if err := filter.Check(); err != nil {
+	if err := filter.Check("filter"); err != nil {
 		return nil, err
 	}
 	p := &mapPainter{reg: r.Registry, metric: metric, filter: filter, interval: interval, stream: graphqlexec.NewStream[*registry.FleetMap](ctx, "")}

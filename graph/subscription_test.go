@@ -166,6 +166,30 @@ func TestALivingStreamSaysSo(t *testing.T) {
 	})
 }
 
+// Changes that are gathered for longer than a stream may be silent.
+func TestAStreamThatGathersForLongSaysThatItLives(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
+		a := newAPI(registry.Config{})
+		s := a.subscribe(t, followGPU, map[string]any{"ms": 25_000})
+		s.take()
+		start := time.Now()
+		for i := range 26 {
+			time.Sleep(time.Second)
+			a.apply(t, heartbeat("a", float64(i)))
+		}
+		got := s.take()
+		alive := data(`"changes":{"revision":"EPOCH.0","reset":null,"complete":true,%s}`, empty)
+		if len(got) != 3 || got[0].data != alive || got[1].data != alive || !strings.Contains(got[2].data, "a/llm/0") {
+			t.Fatalf("in 26 s of heartbeats, gathered for 25 s: %v", got)
+		}
+		for i, want := range []time.Duration{10 * time.Second, 20 * time.Second, 25 * time.Second} {
+			if at := got[i].at.Sub(start); at != want {
+				t.Errorf("update %d after %s, want %s", i+1, at, want)
+			}
+		}
+	})
+}
+
 func TestAnEntryThatLeavesTheFilterIsRemoved(t *testing.T) {
 	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{ProtectShare: 2})
@@ -258,15 +282,16 @@ func TestBadArgumentsOfSubscriptions(t *testing.T) {
 				t.Errorf("%s: ended %t, %v, messages %v; want BAD_USER_INPUT with %q", field, s.ended, s.errs, s.messages, want)
 			}
 		}
-		f(`changes(intervalMs: 99) { revision }`, "intervalMs: 99 must be 100 to 60000")
-		f(`changes(intervalMs: 60001) { revision }`, "intervalMs: 60001 must be 100 to 60000")
+		f(`changes(intervalMs: 99) { revision }`, "intervalMs: 99 must be 0, or 100 to 60000")
+		f(`changes(intervalMs: 60001) { revision }`, "intervalMs: 60001 must be 0, or 100 to 60000")
 		f(`changes(intervalMs: -1) { revision }`, "intervalMs: -1 must be")
 		f(`changes(since: "nonsense") { revision }`, "<epoch>.<counter>")
-		f(`changes(workers: {minFreeVramMb: -1}) { revision }`, "minFreeVramMb: -1 must be")
+		f(`changes(workers: {minFreeVramMb: -1}) { revision }`, "workers.minFreeVramMb: -1 must be")
+		f(`changes(hives: {search: "`+strings.Repeat("x", 257)+`"}) { revision }`, "hives.search: 257 bytes, at most 256")
 		f(`workers(intervalMs: 0) { revision }`, "intervalMs: 0 must be 100 to 60000")
 		f(`workers(first: 1001) { revision }`, "first: 1001 must be 0 to 1000")
-		f(`workers(filter: {minFreeVramMb: -1}) { revision }`, "minFreeVramMb: -1 must be")
-		f(`hives(offset: -1) { revision }`, "offset: -1 must be 0 or more")
+		f(`workers(filter: {minFreeVramMb: -1}) { revision }`, "filter.minFreeVramMb: -1 must be")
+		f(`hives(offset: -1) { revision }`, "offset: -1 must be 0 to 2147483647")
 		f(`hives(intervalMs: 1) { revision }`, "intervalMs: 1 must be")
 		f(`worker(id: "a", intervalMs: 1) { id }`, "intervalMs: 1 must be")
 		f(`fleet(intervalMs: 1) { revision }`, "intervalMs: 1 must be")

@@ -236,7 +236,7 @@ func BenchmarkBestWorker(b *testing.B) {
 	fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
 		models := benchModels()
 		for i := range b.N {
-			if reg.Snapshot().BestWorker(models[i%len(models)], 8192) == nil {
+			if reg.Snapshot().BestWorker(models[i%len(models)], Int(8192)) == nil {
 				b.Fatal("no worker")
 			}
 		}

@@ -1,15 +1,16 @@
 package registry
 
-// BestWorker returns the best available, idle worker that has the model and at least minFreeMB of GPU memory free, or
-// nil. The best has the fewest waiting requests, then the most free GPU memory; equals are taken in turn, so
-// that schedulers do not all pick the same one. With minFreeMB 0 a worker whose free memory is unknown is taken too, last.
-func (s *Snapshot) BestWorker(model string, minFreeMB int32) *Worker {
+// BestWorker returns the best available, idle worker that has the model and, if that is asked, at least minFree MB of GPU memory
+// free, or nil. The best has the fewest waiting requests, then the most free GPU memory; equals are taken in turn, so
+// that schedulers do not all pick the same one. If no memory is asked, a worker whose free memory is unknown is taken too, last.
+func (s *Snapshot) BestWorker(model string, minFree OptInt) *Worker {
 	m, ok := s.index.models.get(model)
 	if !ok {
 		return nil
 	}
-	if minFreeMB <= 0 {
-		minFreeMB = -1 // an offer's word for unknown
+	minFreeMB := int32(-1) // an offer's word for unknown
+	if minFree.Known() {
+		minFreeMB = minFree.Value()
 	}
 	f := rankFinder{s, OptString(model)}
 	best := f.best(m.byHive.root, minFreeMB, noRank)

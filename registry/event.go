@@ -61,7 +61,7 @@ func eventsOf(old, hive *Hive) []Event {
 		if old.Liveness != Online {
 			tell(HiveReturned, nil, fmt.Sprintf("%s is back after %s of silence.", hive.ID, hive.LastSeenAt.Sub(old.LastSeenAt).Round(100*time.Millisecond)))
 		}
-		if old.Health != hive.Health {
+		if old.Health.Status != hive.Health.Status { // a reason may have a figure in it, which is another each second
 			tell(HiveHealthChanged, nil, hive.ID+" is "+hive.Health.Status.String()+because(hive.Health.Reason)+".")
 		}
 	}

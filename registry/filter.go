@@ -36,20 +36,20 @@ type WorkerFilter struct {
 	Search        *string // part of id, model or hostname, any case
 }
 
-// Check returns an InvalidError when the filter is out of bounds.
-func (f *HiveFilter) Check() error {
+// Check returns an InvalidError when the filter is out of bounds. It names the argument that the filter is.
+func (f *HiveFilter) Check(argument string) error {
 	if f == nil {
 		return nil
 	}
-	return checkFilter(f.Search, nil, namedList{"ids", f.IDs})
+	return checkFilter(argument, f.Search, nil, namedList{"ids", f.IDs})
 }
 
-// Check returns an InvalidError when the filter is out of bounds.
-func (f *WorkerFilter) Check() error {
+// Check returns an InvalidError when the filter is out of bounds. It names the argument that the filter is.
+func (f *WorkerFilter) Check(argument string) error {
 	if f == nil {
 		return nil
 	}
-	return checkFilter(f.Search, f.MinFreeVRAMMB, namedList{"ids", f.IDs}, namedList{"hiveIds", f.HiveIDs},
+	return checkFilter(argument, f.Search, f.MinFreeVRAMMB, namedList{"ids", f.IDs}, namedList{"hiveIds", f.HiveIDs},
 		namedList{"groups", f.Groups}, namedList{"models", f.Models})
 }
 
@@ -58,16 +58,16 @@ type namedList struct {
 	values []string
 }
 
-func checkFilter(search *string, minFree *int32, lists ...namedList) error {
+func checkFilter(argument string, search *string, minFree *int32, lists ...namedList) error {
 	if search != nil && len(*search) > MaxSearchLength {
-		return &InvalidError{"filter.search", fmt.Sprintf("%d bytes, at most %d are allowed", len(*search), MaxSearchLength)}
+		return &InvalidError{argument + ".search", fmt.Sprintf("%d bytes, at most %d are allowed", len(*search), MaxSearchLength)}
 	}
 	if minFree != nil && *minFree < 0 {
-		return &InvalidError{"filter.minFreeVramMb", fmt.Sprintf("%d must be 0 or more", *minFree)}
+		return &InvalidError{argument + ".minFreeVramMb", fmt.Sprintf("%d must be 0 or more", *minFree)}
 	}
 	for _, l := range lists {
 		if len(l.values) > MaxFilterValues {
-			return &InvalidError{"filter." + l.name, fmt.Sprintf("%d values, at most %d are allowed", len(l.values), MaxFilterValues)}
+			return &InvalidError{argument + "." + l.name, fmt.Sprintf("%d values, at most %d are allowed", len(l.values), MaxFilterValues)}
 		}
 	}
 	return nil

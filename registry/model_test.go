@@ -276,7 +276,7 @@ func (h *registryHistory) askHives(t *rapid.T) {
 
 func (h *registryHistory) askBest(t *rapid.T) {
 	for _, name := range []string{"llama", "Qwen", "none"} {
-		for _, minFree := range []int32{0, 10, 60, 110, 200} {
+		for _, minFree := range []OptInt{{}, Int(0), Int(10), Int(60), Int(110), Int(200)} {
 			best := h.model.best(name, minFree)
 			// In as many calls as there are equals each of them comes once.
 			got := []string{}
@@ -288,7 +288,7 @@ func (h *registryHistory) askBest(t *rapid.T) {
 			slices.Sort(got)
 			slices.Sort(best)
 			if !slices.Equal(got, best) {
-				t.Fatalf("best for %s with %d MB: got %v, want each of %v once", name, minFree, got, best)
+				t.Fatalf("best for %s with %s MB: got %v, want each of %v once", name, minFree, got, best)
 			}
 		}
 	}

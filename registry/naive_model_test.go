@@ -203,7 +203,7 @@ func sortModel(all []*modelWorker, order WorkerOrder) {
 }
 
 // best returns the ids of the best workers, all equal.
-func (m *model) best(name string, minFree int32) []string {
+func (m *model) best(name string, minFree OptInt) []string {
 	var best []string
 	bestQueued, bestFree := int32(math.MaxInt32), int32(-1)
 	for _, w := range m.workers(nil) {
@@ -211,7 +211,7 @@ func (m *model) best(name string, minFree int32) []string {
 		if w.free.Known() {
 			free = w.free.Value()
 		}
-		if string(w.Model) != name || w.activity != Idle || !w.hive.available() || minFree > 0 && free < minFree {
+		if string(w.Model) != name || w.activity != Idle || !w.hive.available() || minFree.Known() && (!w.free.Known() || free < minFree.Value()) {
 			continue
 		}
 		queued := w.RequestsQueued.Value()

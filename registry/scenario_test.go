@@ -251,6 +251,8 @@ func (sc *scenario) heartbeat(id string, words []string) *Heartbeat {
 			hb.SentAt = time.Now().Add(sc.duration(value))
 		case "health":
 			hb.Hive.HealthStatus = HealthStatus(sc.oneOf(value, Healthy, Degraded, Unhealthy))
+		case "reason":
+			hb.Hive.HealthReason = OptString(value)
 		case "status":
 			hb.Hive.OperationalStatus = OperationalStatus(sc.oneOf(value, Ready, Starting, Busy, Stopping, Stopped))
 		case "hostname":
@@ -313,7 +315,7 @@ func (sc *scenario) expect(what string, words []string, below [][]string) {
 		sc.expectIDs(snap, nil, words)
 	case "best":
 		got := "none"
-		if w := snap.BestWorker(words[0], 0); w != nil {
+		if w := snap.BestWorker(words[0], OptInt{}); w != nil {
 			got = w.ID
 		}
 		if got != words[1] {

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 )
@@ -19,7 +20,7 @@ type HiveQuery struct {
 	Filter *HiveFilter
 	Order  HiveOrder
 	First  int // 0 to MaxFirst
-	Offset int // 0 or more
+	Offset int // 0 to 2³¹-1, as the API has it
 }
 
 // WorkerQuery asks for a window of workers. The zero value asks for none: First says how many.
@@ -27,7 +28,7 @@ type WorkerQuery struct {
 	Filter *WorkerFilter
 	Order  WorkerOrder
 	First  int // 0 to MaxFirst
-	Offset int // 0 or more
+	Offset int // 0 to 2³¹-1, as the API has it
 }
 
 // HivePage is a window of the hives that match.
@@ -57,7 +58,7 @@ func (q HiveQuery) Check() error {
 	if err := checkWindow(q.First, q.Offset); err != nil {
 		return err
 	}
-	return q.Filter.Check()
+	return q.Filter.Check("filter")
 }
 
 // Check returns an InvalidError when the query is out of bounds.
@@ -65,15 +66,15 @@ func (q WorkerQuery) Check() error {
 	if err := checkWindow(q.First, q.Offset); err != nil {
 		return err
 	}
-	return q.Filter.Check()
+	return q.Filter.Check("filter")
 }
 
 func checkWindow(first, offset int) error {
 	if first < 0 || first > MaxFirst {
 		return &InvalidError{"first", fmt.Sprintf("%d must be 0 to %d", first, MaxFirst)}
 	}
-	if offset < 0 {
-		return &InvalidError{"offset", fmt.Sprintf("%d must be 0 or more", offset)}
+	if offset < 0 || offset > math.MaxInt32 {
+		return &InvalidError{"offset", fmt.Sprintf("%d must be 0 to %d", offset, math.MaxInt32)}
 	}
 	return nil
 }

@@ -114,7 +114,7 @@ type FleetMapGroup struct {
 
 // FleetMap draws the workers that match, by id.
 func (s *Snapshot) FleetMap(metric FleetMapMetric, f *WorkerFilter) (*FleetMap, error) {
-	if err := f.Check(); err != nil {
+	if err := f.Check("filter"); err != nil {
 		return nil, err
 	}
 	layout := &FleetMapLayout{Groups: []*FleetMapGroup{}}

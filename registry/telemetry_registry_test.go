@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -131,22 +132,23 @@ func TestLatestEventsAreNewestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := func(n int, hiveID, want string) {
+	f := func(n int, hiveID *string, want string) {
 		t.Helper()
 		got := []string{}
 		for _, e := range reg.LatestEvents(n, hiveID) {
 			got = append(got, fmt.Sprintf("%d %s %s", e.Revision.Counter, e.HiveID, e.Kind))
 		}
 		if s := strings.Join(got, ", "); s != want {
-			t.Errorf("%d of %q: %s, want %s", n, hiveID, s, want)
+			t.Errorf("%d: %s, want %s", n, s, want)
 		}
 	}
-	f(2, "", "5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED")
-	f(9, "", "5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED, 1 h0 HIVE_JOINED")
-	f(9, "h1", "2 h1 HIVE_JOINED")
-	f(0, "", "")
+	f(2, nil, "5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED")
+	f(9, nil, "5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED, 1 h0 HIVE_JOINED")
+	f(9, new("h1"), "2 h1 HIVE_JOINED")
+	f(0, nil, "")
+	f(9, new(""), "")
 	reg.Remove("h1") // pushes the oldest out
-	f(9, "", "6 h1 HIVE_REMOVED, 5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED")
+	f(9, nil, "6 h1 HIVE_REMOVED, 5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED")
 }
 
 func TestFleetMap(t *testing.T) {
@@ -227,7 +229,8 @@ func TestQueriesAreBounded(t *testing.T) {
 	}
 	f(hives(HiveQuery{First: MaxFirst + 1}), "first", "1001 must be 0 to 1000")
 	f(hives(HiveQuery{First: -1}), "first", "-1 must be")
-	f(hives(HiveQuery{Offset: -1}), "offset", "-1 must be 0 or more")
+	f(hives(HiveQuery{Offset: -1}), "offset", "-1 must be 0 to 2147483647")
+	f(workers(WorkerQuery{Offset: math.MaxInt32 + 1}), "offset", "2147483648 must be 0 to 2147483647")
 	f(hives(HiveQuery{Filter: &HiveFilter{Search: &long}}), "filter.search", "257")
 	f(hives(HiveQuery{Filter: &HiveFilter{IDs: many}}), "filter.ids", "1001")
 	f(workers(WorkerQuery{First: MaxFirst + 1}), "first", "1001")
@@ -237,7 +240,7 @@ func TestQueriesAreBounded(t *testing.T) {
 	f(workers(WorkerQuery{Filter: &WorkerFilter{HiveIDs: many}}), "filter.hiveIds", "1000")
 	f(workers(WorkerQuery{Filter: &WorkerFilter{Groups: many}}), "filter.groups", "1000")
 	f(workers(WorkerQuery{Filter: &WorkerFilter{Models: many}}), "filter.models", "1000")
-	if err := workers(WorkerQuery{First: MaxFirst, Offset: 1 << 40, Filter: &WorkerFilter{IDs: many[1:]}}); err != nil {
+	if err := workers(WorkerQuery{First: MaxFirst, Offset: math.MaxInt32, Filter: &WorkerFilter{IDs: many[1:]}}); err != nil {
 		t.Errorf("just allowed: %v", err)
 	}
 }
