@@ -14,7 +14,7 @@ import (
 	"waggle/internal/simulate/peers/stock"
 )
 
-//go:generate go run github.com/99designs/gqlgen generate
+//go:generate go run github.com/99designs/gqlgen@v0.17.98 generate
 
 // stockServer is Waggle's schema as one would write a server for it at first: gqlgen's own handler and models, a map under a lock, and queries
 // that look at every worker. Only what is measured is there.

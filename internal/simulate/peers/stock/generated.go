@@ -1895,7 +1895,7 @@ type Query {
   bestWorker(
     "Exactly this model."
     model: String!
-    "At least this many MB of GPU memory free; 0 or more."
+    "At least this many MB of GPU memory free; 0 or more. With null none is asked, and a worker whose free memory is unknown is taken too, last."
     minFreeVramMb: Int
   ): Worker
   "The fleet in one glance."
