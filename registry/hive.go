@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -105,7 +106,8 @@ type Hive struct {
 
 // Endpoint returns http://hostname:port.
 func (h *Hive) Endpoint() string {
-	return "http://" + net.JoinHostPort(h.Hostname, strconv.Itoa(int(h.Port)))
+	u := url.URL{Scheme: "http", Host: net.JoinHostPort(h.Hostname, strconv.Itoa(int(h.Port)))}
+	return u.String()
 }
 
 // decideAvailable sets Available from what it follows from.

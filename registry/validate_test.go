@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,9 @@ func TestWhatCannotBeTakenInIsRefusedAndChangesNothing(t *testing.T) {
 		"hostname with user":     {func(hb *Heartbeat) { hb.Hive.Hostname = "a@b" }, "hive.hostname", `"a@b"`},
 		"hostname with blank":    {func(hb *Heartbeat) { hb.Hive.Hostname = "a b" }, "hive.hostname", `"a b"`},
 		"hostname in brackets":   {func(hb *Heartbeat) { hb.Hive.Hostname = "[::1]" }, "hive.hostname", `"[::1]"`},
+		"hostname with port":     {func(hb *Heartbeat) { hb.Hive.Hostname = "gpu-1:9000" }, "hive.hostname", "without a port"},
+		"hostname with escape":   {func(hb *Heartbeat) { hb.Hive.Hostname = "a%zz" }, "hive.hostname", `"a%zz"`},
+		"zone with blank":        {func(hb *Heartbeat) { hb.Hive.Hostname = "fe80::1%a b" }, "hive.hostname", `"fe80::1%a b"`},
 		"port below":             {func(hb *Heartbeat) { hb.Hive.Port = -1 }, "hive.port", "-1 must be 0 to 65535"},
 		"port above":             {func(hb *Heartbeat) { hb.Hive.Port = 65536 }, "hive.port", "65536 must be 0 to 65535"},
 		"version too long":       {func(hb *Heartbeat) { hb.Hive.Version = long[:65] }, "hive.version", "64"},
@@ -77,6 +81,10 @@ func TestWhatCannotBeTakenInIsRefusedAndChangesNothing(t *testing.T) {
 		"endpoint of no web":     {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "file:///etc/passwd" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint with password": {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://u:p@h/" }, "workers[0].endpoint", "without user or password"},
 		"endpoint without host":  {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://:80/" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint bad escape":    {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://localhost/%zz" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint bad port":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h:65536/" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint two ports":     {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h:1:2/" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint in brackets":   {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://[h]/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint too long":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = OptString("http://" + long) }, "workers[0].endpoint", "512"},
 		"worker twice": {func(hb *Heartbeat) {
 			hb.Workers = append(hb.Workers, WorkerReport{Group: "llm", Instance: "1"}, WorkerReport{Group: "llm", Instance: "8080"})
@@ -302,6 +310,8 @@ func TestEndpoints(t *testing.T) {
 	f("http://10.0.0.7:8080", "gpu-1", "http://10.0.0.7:8080")
 	f("http://localhost:8080/v1", "gpu-1", "http://gpu-1:8080/v1")
 	f("http://LocalHost:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://localhost.:8080", "gpu-1", "http://gpu-1:8080")
+	f("http://localhost:8080", "fe80::1%eth0", "http://[fe80::1%25eth0]:8080")
 	f("http://llm.localhost:8080", "gpu-1", "http://gpu-1:8080")
 	f("https://127.0.0.1", "gpu-1", "https://gpu-1")
 	f("http://127.3.2.1:8080", "10.0.0.1", "http://10.0.0.1:8080")
@@ -316,6 +326,33 @@ func TestEndpoints(t *testing.T) {
 	f("http://localhost:8080/a%20b?c=%zz", "gpu-1", "http://gpu-1:8080/a%20b?c=%zz")
 	f("http://[fe80::1]:8080", "gpu-1", "http://[fe80::1]:8080")
 	f("", "gpu-1", "")
+}
+
+// What is taken as a hostname and as an endpoint of a worker gives addresses that an HTTP client understands.
+func FuzzEndpoint(f *testing.F) {
+	f.Add("gpu-1", "http://localhost:8080/v1?a=b#c")
+	f.Add("fd00::1", "https://127.0.0.1")
+	f.Add("fe80::1%eth0", "http://[::]:80/a%20b")
+	f.Add("gpu-1:9000", "http://h:1:2/")
+	f.Add("[::1]", "http://[fe80::1%25eth0]:8080")
+	f.Fuzz(func(t *testing.T, hostname, endpoint string) {
+		hive := Hive{HiveProfile: &HiveProfile{Hostname: hostname}, Port: 7835}
+		if (HiveReport{ID: "a", Hostname: hostname}).Check() != nil {
+			return
+		}
+		if u, err := url.Parse(hive.Endpoint()); err != nil || u.Hostname() != hostname || u.Port() != "7835" {
+			t.Errorf("hostname %q gives %q: %v", hostname, hive.Endpoint(), err)
+		}
+		if (WorkerReport{Group: "a", Instance: "b", Endpoint: OptString(endpoint)}).Check() != nil || endpoint == "" {
+			return
+		}
+		reported, _ := url.Parse(endpoint)
+		u, err := url.Parse(string(endpointOf(endpoint, hostname)))
+		if err != nil || u.Port() != reported.Port() || u.EscapedPath() != reported.EscapedPath() || u.RawQuery != reported.RawQuery ||
+			u.Hostname() != hostname && u.Hostname() != reported.Hostname() || isLocal(u.Hostname()) && !isLocal(hostname) {
+			t.Errorf("%q on %q is reached at %q: %v", endpoint, hostname, endpointOf(endpoint, hostname), err)
+		}
+	})
 }
 
 func TestEndpointsFollowTheHostname(t *testing.T) {
