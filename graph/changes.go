@@ -19,13 +19,15 @@ const (
 // follower sends `changes` to one group of equal subscriptions. All its members stand at the same snapshot, seen: what they hold is
 // what the filters choose of it. One goroutine runs it.
 type follower struct {
-	reg          *registry.TelemetryRegistry
-	stream       *graphqlexec.Stream[*RegistryUpdate]
-	interval     time.Duration // 0: at once
-	hiveFilter   *registry.HiveFilter
-	workerFilter *registry.WorkerFilter
-	hives        *selection // of RegistryUpdate.hives; nil when not selected
-	workers      *selection // of RegistryUpdate.workers; nil when not selected
+	reg           *registry.TelemetryRegistry
+	stream        *graphqlexec.Stream[*RegistryUpdate]
+	interval      time.Duration // 0: at once
+	hiveFilter    *registry.HiveFilter
+	workerFilter  *registry.WorkerFilter
+	choosesHive   func(*registry.Hive) bool   // what hiveFilter chooses
+	choosesWorker func(*registry.Worker) bool // what workerFilter chooses
+	hives         *selection                  // of RegistryUpdate.hives; nil when not selected
+	workers       *selection                  // of RegistryUpdate.workers; nil when not selected
 
 	seen      *registry.Snapshot
 	joined    bool      // somebody was welcomed: there may be members
@@ -231,9 +233,9 @@ func (f *follower) compareHive(update *RegistryUpdate, id string, was, is *regis
 	if f.hives == nil {
 		return
 	}
-	had := was != nil && f.hiveFilter.Match(was)
+	had := was != nil && f.choosesHive(was)
 	switch {
-	case is != nil && f.hiveFilter.Match(is):
+	case is != nil && f.choosesHive(is):
 		if !had || f.hives.hiveChanged(was, is) {
 			update.Hives = append(update.Hives, is)
 		}
@@ -246,9 +248,9 @@ func (f *follower) compareWorker(update *RegistryUpdate, was, is *registry.Worke
 	if f.workers == nil {
 		return
 	}
-	had := was != nil && f.workerFilter.Match(was)
+	had := was != nil && f.choosesWorker(was)
 	switch {
-	case is != nil && f.workerFilter.Match(is):
+	case is != nil && f.choosesWorker(is):
 		if !had || f.workers.workerChanged(was, is) {
 			update.Workers = append(update.Workers, is)
 		}
@@ -305,7 +307,7 @@ func (f *follower) resume(since registry.Revision) (*RegistryUpdate, ResetReason
 
 func (f *follower) resumeHive(update *RegistryUpdate, id string, h *registry.Hive, sees bool) {
 	switch {
-	case h == nil || !f.hiveFilter.Match(h):
+	case h == nil || !f.choosesHive(h):
 		update.remove(EntryKindHive, id, h != nil)
 	case sees || f.hiveFilter != nil: // it may have come into the filter
 		update.Hives = append(update.Hives, h)
@@ -314,7 +316,7 @@ func (f *follower) resumeHive(update *RegistryUpdate, id string, h *registry.Hiv
 
 func (f *follower) resumeWorker(update *RegistryUpdate, id string, w *registry.Worker, sees bool) {
 	switch {
-	case w == nil || !f.workerFilter.Match(w):
+	case w == nil || !f.choosesWorker(w):
 		update.remove(EntryKindWorker, id, w != nil)
 	case sees || f.workerFilter != nil:
 		update.Workers = append(update.Workers, w)

@@ -108,7 +108,7 @@ func (r *subscriptionResolver) Changes(ctx context.Context, since *registry.Revi
 		from = since.String()
 	}
 	f := &follower{
-		reg: r.Registry, hiveFilter: hives, workerFilter: workers,
+		reg: r.Registry, hiveFilter: hives, workerFilter: workers, choosesHive: hives.Matcher(), choosesWorker: workers.Matcher(),
 		interval: interval,
 		stream:   graphqlexec.NewStream[*RegistryUpdate](ctx, from),
 	}

@@ -258,6 +258,27 @@ func BenchmarkFirstIdle(b *testing.B) {
 	})
 }
 
+// BenchmarkCountLongest counts the workers that the longest filters choose: as many values as may be, and as long a text.
+func BenchmarkCountLongest(b *testing.B) {
+	values := make([]string, MaxFilterValues)
+	for i := range values {
+		values[i] = "model-of-nobody-" + strconv.Itoa(i)
+	}
+	for name, f := range map[string]*WorkerFilter{
+		"models": {Models: values}, "groups": {Groups: values}, "search": {Search: new(strings.Repeat("É", MaxSearchLength/2))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			fleetSizes(b, func(b *testing.B, reg *TelemetryRegistry, _ int) {
+				for range b.N {
+					if n := count(reg.Snapshot().WorkersWhere(f)); n != 0 {
+						b.Fatal(n)
+					}
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkMemory reports what a fleet takes whose hives came in no order and have been heard three times: bytes and objects for each
 // worker, and how long a collection of garbage takes.
 func BenchmarkMemory(b *testing.B) {

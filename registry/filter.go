@@ -73,32 +73,72 @@ func checkFilter(argument string, search *string, minFree *int32, lists ...named
 	return nil
 }
 
-// Match reports whether the filter chooses the hive. A nil filter chooses all.
-func (f *HiveFilter) Match(h *Hive) bool {
+// Matcher returns the filter as a function, which may be called from anywhere at any time. What takes long with lists and texts is done before, once. A
+// nil filter chooses all.
+func (f *HiveFilter) Matcher() func(*Hive) bool {
 	if f == nil {
-		return true
+		return func(*Hive) bool { return true }
 	}
-	return (f.IDs == nil || slices.Contains(f.IDs, h.ID)) &&
-		(f.Liveness == nil || slices.Contains(f.Liveness, h.Liveness)) &&
-		(f.Available == nil || *f.Available == h.Available) &&
-		(f.Search == nil || containsFold(h.ID, *f.Search) || containsFold(h.Hostname, *f.Search))
+	ids, search := setOf(f.IDs), searchOf(f.Search)
+	return func(h *Hive) bool {
+		return (f.Available == nil || *f.Available == h.Available) &&
+			(f.Liveness == nil || slices.Contains(f.Liveness, h.Liveness)) &&
+			ids.has(h.ID) && search.finds(h.ID, h.Hostname)
+	}
 }
 
-// Match reports whether the filter chooses the worker. A nil filter chooses all.
-func (f *WorkerFilter) Match(w *Worker) bool {
+// Matcher returns the filter as a function, as that of [HiveFilter] does.
+func (f *WorkerFilter) Matcher() func(*Worker) bool {
 	if f == nil {
+		return func(*Worker) bool { return true }
+	}
+	ids, hiveIDs, groups, models, search := setOf(f.IDs), setOf(f.HiveIDs), setOf(f.Groups), setOf(f.Models), searchOf(f.Search)
+	return func(w *Worker) bool {
+		return (f.Idle == nil || *f.Idle && w.Activity == Idle || !*f.Idle && w.Activity == Working) &&
+			(f.MinFreeVRAMMB == nil || w.VRAMFreeMB.Known() && w.VRAMFreeMB.Value() >= *f.MinFreeVRAMMB) &&
+			(f.Available == nil || *f.Available == w.Hive.Available) &&
+			(f.Model == nil || w.Model != "" && string(w.Model) == *f.Model) &&
+			(f.Liveness == nil || slices.Contains(f.Liveness, w.Hive.Liveness)) &&
+			(models == nil || w.Model != "" && models.has(string(w.Model))) &&
+			hiveIDs.has(w.HiveID) && groups.has(w.Group) && ids.has(w.ID) && search.finds(w.ID, string(w.Model), w.Hive.Hostname)
+	}
+}
+
+// set is a list of a filter; nil, for none, has everything.
+type set map[string]struct{}
+
+func setOf(values []string) set {
+	if values == nil {
+		return nil
+	}
+	s := make(set, len(values))
+	for _, v := range values {
+		s[v] = struct{}{}
+	}
+	return s
+}
+
+func (s set) has(value string) bool {
+	if s == nil {
 		return true
 	}
-	return (f.Idle == nil || *f.Idle && w.Activity == Idle || !*f.Idle && w.Activity == Working) &&
-		(f.MinFreeVRAMMB == nil || w.VRAMFreeMB.Known() && w.VRAMFreeMB.Value() >= *f.MinFreeVRAMMB) &&
-		(f.Available == nil || *f.Available == w.Hive.Available) &&
-		(f.Model == nil || w.Model != "" && string(w.Model) == *f.Model) &&
-		(f.Models == nil || w.Model != "" && slices.Contains(f.Models, string(w.Model))) &&
-		(f.Liveness == nil || slices.Contains(f.Liveness, w.Hive.Liveness)) &&
-		(f.HiveIDs == nil || slices.Contains(f.HiveIDs, w.HiveID)) &&
-		(f.Groups == nil || slices.Contains(f.Groups, w.Group)) &&
-		(f.IDs == nil || slices.Contains(f.IDs, w.ID)) &&
-		(f.Search == nil || containsFold(w.ID, *f.Search) || containsFold(string(w.Model), *f.Search) || containsFold(w.Hive.Hostname, *f.Search))
+	_, ok := s[value]
+	return ok
+}
+
+// search is a text to be found, in lower case; empty for none, which is found in everything.
+type search string
+
+func searchOf(text *string) search {
+	if text == nil {
+		return ""
+	}
+	return search(strings.ToLower(*text))
+}
+
+// finds reports whether one of the texts has it, in any case.
+func (s search) finds(texts ...string) bool {
+	return s == "" || slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(strings.ToLower(text), string(s)) })
 }
 
 // indexed reports whether an index narrows the search.
@@ -159,9 +199,4 @@ func (f *WorkerFilter) countOf(t tally) (n int32, ok bool) {
 	default:
 		return t.workers - t.available, true
 	}
-}
-
-// containsFold reports whether part occurs in s in any case.
-func containsFold(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }

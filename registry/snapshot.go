@@ -112,8 +112,9 @@ func (s *Snapshot) HivesWhere(f *HiveFilter) iter.Seq[*Hive] {
 		source = s.hivesOf(f.IDs)
 	}
 	return func(yield func(*Hive) bool) {
+		match := f.Matcher()
 		for h := range source {
-			if f.Match(h) && !yield(h) {
+			if match(h) && !yield(h) {
 				return
 			}
 		}
@@ -134,9 +135,10 @@ func (s *Snapshot) hivesOf(ids []string) iter.Seq[*Hive] {
 // WorkersWhere yields the workers that match by id.
 func (s *Snapshot) WorkersWhere(f *WorkerFilter) iter.Seq[*Worker] {
 	return func(yield func(*Worker) bool) {
+		match := f.Matcher()
 		for h := range s.hivesFor(f, false) {
 			for _, w := range h.Workers {
-				if f.Match(w) && !yield(w) {
+				if match(w) && !yield(w) {
 					return
 				}
 			}
@@ -147,9 +149,10 @@ func (s *Snapshot) WorkersWhere(f *WorkerFilter) iter.Seq[*Worker] {
 // workersBackward is WorkersWhere in the opposite order.
 func (s *Snapshot) workersBackward(f *WorkerFilter) iter.Seq[*Worker] {
 	return func(yield func(*Worker) bool) {
+		match := f.Matcher()
 		for h := range s.hivesFor(f, true) {
 			for _, w := range slices.Backward(h.Workers) {
-				if f.Match(w) && !yield(w) {
+				if match(w) && !yield(w) {
 					return
 				}
 			}
