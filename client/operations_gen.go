@@ -210,10 +210,11 @@ type Fleet struct {
 	Hives *HiveCounts `json:"hives"`
 	// Workers by activity.
 	Workers *WorkerCounts `json:"workers"`
-	// GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report.
-	VramTotalMb int `json:"vramTotalMb"`
+	// GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report. A whole number, but no Int: that of some 25,000
+	// large GPUs has more than 32 bits.
+	VramTotalMb float64 `json:"vramTotalMb"`
 	// GPU memory in use on all ONLINE hives in MB, counted as vramTotalMb is.
-	VramUsedMb int `json:"vramUsedMb"`
+	VramUsedMb float64 `json:"vramUsedMb"`
 	// The largest vramFreeMb of an available worker; 0 when there is none.
 	LargestFreeVramMb int `json:"largestFreeVramMb"`
 	// Heartbeats accepted per second, averaged over the last ten seconds.
@@ -235,10 +236,10 @@ func (v *Fleet) GetHives() *HiveCounts { return v.Hives }
 func (v *Fleet) GetWorkers() *WorkerCounts { return v.Workers }
 
 // GetVramTotalMb returns Fleet.VramTotalMb, and is useful for accessing the field via an interface.
-func (v *Fleet) GetVramTotalMb() int { return v.VramTotalMb }
+func (v *Fleet) GetVramTotalMb() float64 { return v.VramTotalMb }
 
 // GetVramUsedMb returns Fleet.VramUsedMb, and is useful for accessing the field via an interface.
-func (v *Fleet) GetVramUsedMb() int { return v.VramUsedMb }
+func (v *Fleet) GetVramUsedMb() float64 { return v.VramUsedMb }
 
 // GetLargestFreeVramMb returns Fleet.LargestFreeVramMb, and is useful for accessing the field via an interface.
 func (v *Fleet) GetLargestFreeVramMb() int { return v.LargestFreeVramMb }

@@ -1746,10 +1746,13 @@ type Fleet {
   hives: HiveCounts!
   "Workers by activity."
   workers: WorkerCounts!
-  "GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report."
-  vramTotalMb: Int!
+  """
+  GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report. A whole number, but no Int: that of some 25,000
+  large GPUs has more than 32 bits.
+  """
+  vramTotalMb: Float!
   "GPU memory in use on all ONLINE hives in MB, counted as vramTotalMb is."
-  vramUsedMb: Int!
+  vramUsedMb: Float!
   "The largest vramFreeMb of an available worker; 0 when there is none."
   largestFreeVramMb: Int!
   "Models by number of workers, most first; at most ` + "`" + `first` + "`" + ` of them, 1 to 1,000."
@@ -3640,15 +3643,15 @@ func (ec *executionContext) _Fleet_vramTotalMb(ctx context.Context, field graphq
 			return obj.VRAMTotalMB, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNFloat2int64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_Fleet_vramTotalMb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Float")
 }
 
 func (ec *executionContext) _Fleet_vramUsedMb(ctx context.Context, field graphql.CollectedField, obj *registry.Fleet) (ret graphql.Marshaler) {
@@ -3663,15 +3666,15 @@ func (ec *executionContext) _Fleet_vramUsedMb(ctx context.Context, field graphql
 			return obj.VRAMUsedMB, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNFloat2int64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_Fleet_vramUsedMb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Float")
 }
 
 func (ec *executionContext) _Fleet_largestFreeVramMb(ctx context.Context, field graphql.CollectedField, obj *registry.Fleet) (ret graphql.Marshaler) {
@@ -10782,6 +10785,20 @@ func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) 
 func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
 	_ = sel
 	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
+func (ec *executionContext) unmarshalNFloat2int64(ctx context.Context, v any) (int64, error) {
+	res, err := UnmarshalWholeFloat(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
+	_ = sel
+	res := MarshalWholeFloat(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
 	}

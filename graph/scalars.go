@@ -33,7 +33,9 @@ func appendRevision(b []byte, rev registry.Revision) []byte {
 	return append(rev.Append(append(b, '"')), '"')
 }
 
-func appendInt[T int | int32](b []byte, v T) []byte { return strconv.AppendInt(b, int64(v), 10) }
+func appendInt[T int | int32 | int64](b []byte, v T) []byte {
+	return strconv.AppendInt(b, int64(v), 10)
+}
 
 func appendOptInt(b []byte, v registry.OptInt) []byte {
 	if !v.Known() {
@@ -183,6 +185,17 @@ func UnmarshalOptFloat(_ context.Context, v any) (registry.OptFloat, error) {
 		return registry.OptFloat{}, errors.New("must be a number")
 	}
 }
+
+// MarshalWholeFloat writes a whole number of more than 32 bits, for which GraphQL has no type but Float, as one without fraction or exponent.
+func MarshalWholeFloat(v int64) graphql.ContextMarshaler {
+	return graphql.ContextWriterFunc(func(_ context.Context, w io.Writer) error {
+		written(v, appendInt).MarshalGQL(w)
+		return nil
+	})
+}
+
+// UnmarshalWholeFloat is for gqlgen, which wants both; no input is such a number.
+func UnmarshalWholeFloat(_ context.Context, v any) (int64, error) { return graphql.UnmarshalInt64(v) }
 
 // MarshalOptString writes null for what is unknown.
 func MarshalOptString(v registry.OptString) graphql.Marshaler { return written(v, appendOptString) }

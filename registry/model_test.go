@@ -393,8 +393,8 @@ func (h *registryHistory) checkFleet(t *rapid.T, snap *Snapshot) {
 			if byDevices[0] > 0 {
 				byWorkers = byDevices
 			}
-			want.VRAMTotalMB += byWorkers[0]
-			want.VRAMUsedMB += byWorkers[1]
+			want.VRAMTotalMB += int64(byWorkers[0])
+			want.VRAMUsedMB += int64(byWorkers[1])
 		}
 	}
 	got := snap.Fleet()

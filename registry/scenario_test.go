@@ -328,7 +328,7 @@ func (sc *scenario) expect(what string, words []string, below [][]string) {
 			got := map[string]string{
 				"hives": itoa(f.Hives.Total), "online": itoa(f.Hives.Online), "suspect": itoa(f.Hives.Suspect), "offline": itoa(f.Hives.Offline),
 				"available": itoa(f.Hives.Available), "workers": itoa(f.Workers.Total), "idle": itoa(f.Workers.Idle), "busy": itoa(f.Workers.Busy),
-				"unknown": itoa(f.Workers.Unknown), "largest": itoa(f.LargestFreeVRAMMB), "vram": itoa(f.VRAMUsedMB) + "/" + itoa(f.VRAMTotalMB),
+				"unknown": itoa(f.Workers.Unknown), "largest": itoa(f.LargestFreeVRAMMB), "vram": fmt.Sprintf("%d/%d", f.VRAMUsedMB, f.VRAMTotalMB),
 			}[key]
 			if got != want {
 				sc.failf("the fleet has %s=%q, want %s", key, got, want)

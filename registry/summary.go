@@ -12,8 +12,8 @@ type Fleet struct {
 	ServerTime          time.Time
 	Hives               HiveCounts
 	Workers             WorkerCounts
-	VRAMTotalMB         int // of the GPUs of ONLINE hives
-	VRAMUsedMB          int
+	VRAMTotalMB         int64 // of the GPUs of ONLINE hives
+	VRAMUsedMB          int64
 	LargestFreeVRAMMB   int // of an available worker; 0 when there is none
 	HeartbeatsPerSecond float64
 
@@ -49,7 +49,7 @@ func (s *Snapshot) Fleet() *Fleet {
 			Total: int(t.workers), Available: int(t.available), Idle: int(t.idle), Busy: int(t.busy),
 			Unknown: int(t.workers - t.idle - t.busy),
 		},
-		VRAMTotalMB: int(t.vramTotalMB), VRAMUsedMB: int(t.vramUsedMB), LargestFreeVRAMMB: int(max(s.index.all.sum().availableFree, 0)),
+		VRAMTotalMB: t.vramTotalMB, VRAMUsedMB: t.vramUsedMB, LargestFreeVRAMMB: int(max(s.index.all.sum().availableFree, 0)),
 		snap: s,
 	}
 }

@@ -1742,10 +1742,13 @@ type Fleet {
   hives: HiveCounts!
   "Workers by activity."
   workers: WorkerCounts!
-  "GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report."
-  vramTotalMb: Int!
+  """
+  GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report. A whole number, but no Int: that of some 25,000
+  large GPUs has more than 32 bits.
+  """
+  vramTotalMb: Float!
   "GPU memory in use on all ONLINE hives in MB, counted as vramTotalMb is."
-  vramUsedMb: Int!
+  vramUsedMb: Float!
   "The largest vramFreeMb of an available worker; 0 when there is none."
   largestFreeVramMb: Int!
   "Models by number of workers, most first; at most ` + "`" + `first` + "`" + ` of them, 1 to 1,000."
@@ -3636,15 +3639,15 @@ func (ec *executionContext) _Fleet_vramTotalMb(ctx context.Context, field graphq
 			return obj.VramTotalMb, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_Fleet_vramTotalMb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Float")
 }
 
 func (ec *executionContext) _Fleet_vramUsedMb(ctx context.Context, field graphql.CollectedField, obj *Fleet) (ret graphql.Marshaler) {
@@ -3659,15 +3662,15 @@ func (ec *executionContext) _Fleet_vramUsedMb(ctx context.Context, field graphql
 			return obj.VramUsedMb, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
-			return ec.marshalNInt2int(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
 		},
 		true,
 		true,
 	)
 }
 func (ec *executionContext) fieldContext_Fleet_vramUsedMb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Int")
+	return graphql.NewScalarFieldContext("Fleet", field, false, false, "Float")
 }
 
 func (ec *executionContext) _Fleet_largestFreeVramMb(ctx context.Context, field graphql.CollectedField, obj *Fleet) (ret graphql.Marshaler) {

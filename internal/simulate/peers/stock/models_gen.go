@@ -64,10 +64,11 @@ type Fleet struct {
 	Hives *HiveCounts `json:"hives"`
 	// Workers by activity.
 	Workers *WorkerCounts `json:"workers"`
-	// GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report.
-	VramTotalMb int `json:"vramTotalMb"`
+	// GPU memory of all ONLINE hives in MB: their GPUs where reported, else what their workers report. A whole number, but no Int: that of some 25,000
+	// large GPUs has more than 32 bits.
+	VramTotalMb float64 `json:"vramTotalMb"`
 	// GPU memory in use on all ONLINE hives in MB, counted as vramTotalMb is.
-	VramUsedMb int `json:"vramUsedMb"`
+	VramUsedMb float64 `json:"vramUsedMb"`
 	// The largest vramFreeMb of an available worker; 0 when there is none.
 	LargestFreeVramMb int `json:"largestFreeVramMb"`
 	// Models by number of workers, most first; at most `first` of them, 1 to 1,000.
