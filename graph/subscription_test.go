@@ -81,6 +81,28 @@ func TestChangesAreGatheredForAnInterval(t *testing.T) {
 	})
 }
 
+// Members need no more than the log holds, but more can change in an interval: then all that they hold is compared with what there is now.
+func TestMoreChangesThanAreRememberedAreSentAllTheSame(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
+		a := newAPI(registry.Config{ChangeLog: 2})
+		for _, id := range []string{"stays", "changes", "goes"} {
+			a.apply(t, heartbeat(id, 0))
+		}
+		s := a.subscribe(t, followGPU, map[string]any{"ms": 1000})
+		s.take()
+		for i := range 10 {
+			a.apply(t, heartbeat("stays", 0))
+			a.apply(t, heartbeat("changes", float64(i+1)))
+		}
+		a.reg.Remove("goes")
+		a.apply(t, heartbeat("comes", 5))
+		time.Sleep(time.Second)
+		s.expect(data(`"changes":{"revision":"EPOCH.25","reset":null,"complete":true,"hives":[{"id":"comes"}],` +
+			`"workers":[{"id":"changes/llm/0","gpuUtilizationPercent":10},{"id":"comes/llm/0","gpuUtilizationPercent":5}],` +
+			`"removed":[{"id":"goes","kind":"HIVE","reason":"GONE"},{"id":"goes/llm/0","kind":"WORKER","reason":"GONE"}]}`))
+	})
+}
+
 func TestChangesOfOtherFieldsAreNotSent(t *testing.T) {
 	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
 		a := newAPI(registry.Config{})
@@ -475,7 +497,12 @@ func TestFleetMapSendsItsLayoutOnlyWhenItIsAnother(t *testing.T) {
 		late := a.subscribe(t, query, nil)
 		late.expect(data(`"fleetMap":{"layout":%s,"cells":"iz9"}`, layout))
 		s.expect()
-		a.subscribe(t, `subscription { fleetMap(metric: VRAM_USED, filter: {hiveIds: ["b"]}) { cells } }`, nil).expect(data(`"fleetMap":{"cells":"3"}`))
+		// Other workers in the same cells.
+		a.reg.Remove("b")
+		a.apply(t, heartbeat("c", 25))
+		time.Sleep(time.Second)
+		s.expect(data(`"fleetMap":{"layout":{"groups":[{"key":"a","workerIds":["a/llm/0","a/llm/1"]},{"key":"c","workerIds":["c/llm/0"]}]},"cells":"iz9"}`))
+		a.subscribe(t, `subscription { fleetMap(metric: VRAM_USED, filter: {hiveIds: ["c"]}) { cells } }`, nil).expect(data(`"fleetMap":{"cells":"3"}`))
 	})
 }
 
