@@ -85,7 +85,7 @@ func (r *queryResolver) Events(ctx context.Context, first int, hiveID *string) (
 	if err := checkRange("first", first, 0, registry.MaxFirst); err != nil {
 		return nil, err
 	}
-	return r.Registry.LatestEvents(first, hiveID), nil
+	return r.Registry.LatestEvents(r.snapshot(ctx), first, hiveID), nil
 }
 
 func (r *queryResolver) Server(ctx context.Context) (*ServerInfo, error) {

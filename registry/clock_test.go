@@ -77,7 +77,7 @@ func TestAWallClockThatJumpsExpiresNobody(t *testing.T) {
 			c.jump(jump)
 			c.sweepFor(reg, 5*time.Second, beat)
 			if reg.Events().Last() != events {
-				t.Errorf("%v", reg.LatestEvents(1, nil)[0].Message)
+				t.Errorf("%v", reg.LatestEvents(reg.Snapshot(), 1, nil)[0].Message)
 			}
 			if rate := reg.beats.perSecond(c.now); rate != 1 {
 				t.Errorf("%g heartbeats per second, want 1", rate)

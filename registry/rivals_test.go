@@ -37,7 +37,7 @@ func (r *rivalry) silence() {
 }
 
 func (r *rivalry) told(kind EventKind) (messages []string) {
-	for _, e := range r.reg.LatestEvents(1000, nil) {
+	for _, e := range r.reg.LatestEvents(r.reg.Snapshot(), 1000, nil) {
 		if e.Kind == kind {
 			messages = append(messages, e.Message)
 		}

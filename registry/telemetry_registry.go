@@ -147,12 +147,12 @@ func (reg *TelemetryRegistry) Fleet(snap *Snapshot) *Fleet {
 	return f
 }
 
-// LatestEvents returns up to n events, newest first, of one hive or, with nil, of all.
-func (reg *TelemetryRegistry) LatestEvents(n int, hiveID *string) []*Event {
+// LatestEvents returns up to n events that had happened at a snapshot, newest first, of one hive or, with nil, of all.
+func (reg *TelemetryRegistry) LatestEvents(snap *Snapshot, n int, hiveID *string) []*Event {
 	latest := []*Event{}
 	for number := reg.events.Last(); number > 0 && len(latest) < n; number-- {
 		err := reg.events.After(number-1, number, func(e Event) {
-			if hiveID == nil || e.HiveID == *hiveID {
+			if e.Revision.Counter <= snap.Revision.Counter && (hiveID == nil || e.HiveID == *hiveID) {
 				latest = append(latest, &e)
 			}
 		})

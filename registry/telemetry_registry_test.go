@@ -132,10 +132,11 @@ func TestLatestEventsAreNewestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	snap := reg.Snapshot()
 	f := func(n int, hiveID *string, want string) {
 		t.Helper()
 		got := []string{}
-		for _, e := range reg.LatestEvents(n, hiveID) {
+		for _, e := range reg.LatestEvents(snap, n, hiveID) {
 			got = append(got, fmt.Sprintf("%d %s %s", e.Revision.Counter, e.HiveID, e.Kind))
 		}
 		if s := strings.Join(got, ", "); s != want {
@@ -148,6 +149,8 @@ func TestLatestEventsAreNewestFirst(t *testing.T) {
 	f(0, nil, "")
 	f(9, new(""), "")
 	reg.Remove("h1") // pushes the oldest out
+	f(9, nil, "5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED")
+	snap = reg.Snapshot()
 	f(9, nil, "6 h1 HIVE_REMOVED, 5 h0 HIVE_HEALTH_CHANGED, 3 h0 HIVE_HEALTH_CHANGED, 2 h1 HIVE_JOINED")
 }
 
