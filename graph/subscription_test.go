@@ -308,6 +308,7 @@ func TestBadArgumentsOfSubscriptions(t *testing.T) {
 		f(`changes(intervalMs: 60001) { revision }`, "intervalMs: 60001 must be 0, or 100 to 60000")
 		f(`changes(intervalMs: -1) { revision }`, "intervalMs: -1 must be")
 		f(`changes(since: "nonsense") { revision }`, "<epoch>.<counter>")
+		f(`changes(since: "") { revision }`, "<epoch>.<counter>")
 		f(`changes(workers: {minFreeVramMb: -1}) { revision }`, "workers.minFreeVramMb: -1 must be")
 		f(`changes(hives: {search: "`+strings.Repeat("x", 257)+`"}) { revision }`, "hives.search: 257 bytes, at most 256")
 		f(`workers(intervalMs: 0) { revision }`, "intervalMs: 0 must be 100 to 60000")
@@ -322,6 +323,8 @@ func TestBadArgumentsOfSubscriptions(t *testing.T) {
 		// Where to go on from is taken out of the variables, so that the group is another's too, and is read elsewhere.
 		subscription, vars = `subscription($since: Revision)`, map[string]any{"since": "nonsense"}
 		f(`changes(since: $since) { revision }`, "since: revision \"nonsense\": must be one that this API gave out, <epoch>.<counter>")
+		vars["since"] = ""
+		f(`changes(since: $since) { revision }`, "revision \"\": must be one that this API gave out, <epoch>.<counter>")
 	})
 }
 

@@ -310,6 +310,7 @@ func TestWhatMakesSubscriptionsEqual(t *testing.T) {
 		f(4, changesQuery+" ", nil, "")
 		f(5, `subscription($since:String){changes(since:$since,prefix:$since){revision}}`, map[string]any{"since": "0"}, "")
 		f(6, `subscription($since:String){changes(since:$since,prefix:$since){revision}}`, map[string]any{"since": "1"}, "")
+		f(7, changesQuery, map[string]any{"since": ""}, "") // no position: for the schema to judge
 		for _, c := range clients {
 			c.sub.Leave()
 		}

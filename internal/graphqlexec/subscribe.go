@@ -77,8 +77,9 @@ type resumePoint struct {
 	variable string // the variable that it came from, if that feeds nothing else
 }
 
-// findResume reads the resume argument of the subscription's root field. A value that is no string is left where it
-// is: the subscriber is then put together with those that gave the same, and gets the schema's error for it.
+// findResume reads the resume argument of the subscription's root field. A value that can be no position, "" or one that
+// is no string, is left where it is: the subscriber is then put together with those that gave the same, and gets what the
+// schema says to it.
 func (e *Executor) findResume(op *graphql.OperationContext, root graphql.CollectedField) resumePoint {
 	name := e.cfg.ResumeArgument
 	def := root.Definition.Arguments.ForName(name)
@@ -90,8 +91,8 @@ func (e *Executor) findResume(op *graphql.OperationContext, root graphql.Collect
 	if err != nil {
 		return resumePoint{}
 	}
-	position, ok := v.(string)
-	if !ok && v != nil {
+	position, _ := v.(string)
+	if position == "" && v != nil {
 		return resumePoint{}
 	}
 	p := resumePoint{position: position}
