@@ -82,8 +82,32 @@ func (s *Subscription) Leave() {
 	empty := g.remove(s)
 	g.mu.Unlock()
 	if empty {
-		g.exec.forget(g)
-		g.cancel()
+		g.abandon()
+	}
+}
+
+// offer hands m to the sink, or returns the error of one that panicked. That must not pass: the locks of the group are held, and everybody
+// else waits for them.
+func (s *Subscription) offer(m *Message) (taken bool, failure error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = s.group.exec.recovered(s.group.ctx, p)
+		}
+	}()
+	return s.sink.Next(m), nil
+}
+
+// finish tells the sink that it is over, with errors or as completed. If that panics there is nobody to tell.
+func (s *Subscription) finish(errs gqlerror.List) {
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.group.exec.recovered(s.group.ctx, p)
+		}
+	}()
+	if len(errs) > 0 {
+		s.sink.Error(errs)
+	} else {
+		s.sink.Complete()
 	}
 }
 
@@ -172,16 +196,35 @@ func (g *group) admitLive(s *Subscription) {
 	}
 }
 
-// give hands m to one subscriber, who is behind from here on if it has no room for it.
+// give hands m to one subscriber, who is behind from here on if it has no room for it, and has left if it panics.
 func (g *group) give(s *Subscription, m *Message) bool {
-	if s.sink.Next(m) {
+	taken, failure := s.offer(m)
+	switch {
+	case taken:
 		s.begun = true
 		g.exec.stats.deliveries.Add(1)
-		return true
+	case failure != nil:
+		empty := g.remove(s)
+		go g.dismiss(s, failure, empty) // Without the lock.
+	default:
+		g.exec.stats.refusals.Add(1)
+		g.setState(s, behind)
 	}
-	g.exec.stats.refusals.Add(1)
-	g.setState(s, behind)
-	return false
+	return taken
+}
+
+// dismiss tells one who was removed why, and ends the group if it was the last one.
+func (g *group) dismiss(s *Subscription, why error, empty bool) {
+	s.finish(g.exec.present(g.ctx, why))
+	if empty {
+		g.abandon()
+	}
+}
+
+// abandon ends the execution of a group that is closed.
+func (g *group) abandon() {
+	g.exec.forget(g)
+	g.cancel()
 }
 
 // wait puts s among those that the resolver must bring up to date.
@@ -308,7 +351,7 @@ func (g *group) refuse(subs []*Subscription, err error) {
 	}
 	errs := g.exec.present(g.ctx, err)
 	for _, s := range subs {
-		s.sink.Error(errs)
+		s.finish(errs)
 		s.Leave()
 	}
 }
@@ -448,14 +491,9 @@ func (g *group) end(errs gqlerror.List) {
 		g.setState(s, left)
 	}
 	g.mu.Unlock()
-	g.exec.forget(g)
-	g.cancel()
+	g.abandon()
 	for _, s := range subs {
-		if len(errs) > 0 {
-			s.sink.Error(errs)
-		} else {
-			s.sink.Complete()
-		}
+		s.finish(errs)
 	}
 }
 

@@ -123,15 +123,20 @@ const changesQuery = `subscription($since:String,$prefix:String){changes(since:$
 
 func subscribe(t *testing.T, e *graphqlexec.Executor, c *client, query string, vars map[string]any, scope string) {
 	t.Helper()
+	c.sub = subscribeSink(t, e, c, query, vars, scope)
+}
+
+func subscribeSink(t *testing.T, e *graphqlexec.Executor, sink graphqlexec.Sink, query string, vars map[string]any, scope string) *graphqlexec.Subscription {
+	t.Helper()
 	op, errs := e.Prepare(t.Context(), &graphql.RawParams{Query: query, Variables: maps.Clone(vars)})
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	sub, errs := e.Subscribe(t.Context(), op, scope, c)
+	sub, errs := e.Subscribe(t.Context(), op, scope, sink)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	c.sub = sub
+	return sub
 }
 
 // history runs a random life of a group and returns the first difference between a client's copy and the log.

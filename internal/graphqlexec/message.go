@@ -31,7 +31,8 @@ func (m *Message) Response() []byte { return m.envelope[len(envelopePrefix):] }
 func (m *Message) Joining() bool { return m.joining }
 
 // Sink is where the messages of one subscriber go. Its methods are called by one goroutine at a time; they must not
-// block and must not call methods of the Subscription.
+// block and must not call methods of the Subscription. One that panics ends its own subscription, with an error, and
+// nobody else's.
 type Sink interface {
 	// Next takes a message, or returns false if there is no room for it: then nothing was taken, nothing else comes,
 	// and Subscription.CatchUp must be called once there is room again.

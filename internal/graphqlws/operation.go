@@ -255,17 +255,15 @@ func (o *operation) Complete() { o.finish(entry{own: completeMessage(o.suffix), 
 func (o *operation) finish(messages ...entry) {
 	c := o.c
 	c.mu.Lock()
+	defer c.mu.Unlock() // Even if this panics: groups go on, and may have more for this socket.
 	if o.done {
-		c.mu.Unlock()
 		return
 	}
 	o.done = true
 	delete(c.ops, o.id)
 	c.sendLocked(messages...)
-	cancel := o.cancel
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if o.cancel != nil {
+		o.cancel()
 	}
 }
 
