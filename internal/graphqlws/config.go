@@ -40,9 +40,13 @@ type Config struct {
 	MessagesPerSecond float64
 	MessageBurst      int
 	// MaxQueuedMessages and MaxQueuedBytes bound what waits to be written to a socket, but for a single message, which may always wait. A
-	// subscription that finds no room is put aside and catches up later; an answer that finds none closes with 1013. Zero values mean 256 and 1 MiB.
+	// subscription that finds no room is put aside and catches up later. Answers to what was asked before wait all the same, but nothing more is
+	// read from the client meanwhile. Zero values mean 256 and 1 MiB.
 	MaxQueuedMessages int
 	MaxQueuedBytes    int
+	// MaxAnswerBytes bounds what may wait even so, but for a single message; an answer that finds no room closes with 1013. Zero value means
+	// 64 MiB.
+	MaxAnswerBytes int
 	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date, but for a single message; a snapshot is larger than
 	// what follows it, and is shared by all that joined together. Zero value means 64 MiB.
 	MaxJoiningBytes int
@@ -78,6 +82,7 @@ func (c Config) withDefaults() Config {
 	c.MessageBurst = cmp.Or(c.MessageBurst, 300)
 	c.MaxQueuedMessages = cmp.Or(c.MaxQueuedMessages, 256)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 1<<20)
+	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, 64<<20)
 	c.MaxJoiningBytes = cmp.Or(c.MaxJoiningBytes, 64<<20)
 	c.KernelBufferBytes = cmp.Or(c.KernelBufferBytes, 64<<10)
 	if c.Init == nil {

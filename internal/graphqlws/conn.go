@@ -39,6 +39,7 @@ type conn struct {
 	timer    *time.Timer
 
 	mu      sync.Mutex      // guards all below; nothing that waits is called with it held, and group locks are taken before it
+	room    sync.Cond       // of mu: the reader waits for it in awaitRoom
 	ctx     context.Context //nolint:containedctx // the socket's own life, with what Init put into it
 	out     outbox
 	ops     map[string]*operation
@@ -90,6 +91,7 @@ func (c *conn) shutLocked(code int, reason string) {
 		c.out.queue, c.out.bytes, c.out.joining = nil, len(c.out.rest), 0
 	}
 	c.h.stats.closed(code)
+	c.room.Signal()
 	c.signal()
 }
 
@@ -127,6 +129,7 @@ func (c *conn) read() {
 	c.ws.SetPingHandler(c.pinged)
 	c.ws.SetPongHandler(c.ponged)
 	for {
+		c.awaitRoom()
 		kind, message, err := c.ws.NextReader()
 		var data *bytes.Buffer
 		if err == nil { // Room is only taken when there is something to put into it.
@@ -142,6 +145,21 @@ func (c *conn) read() {
 			c.touch()
 			c.received(kind, data)
 		}
+	}
+}
+
+// awaitRoom waits while the outbox is over its bounds: who asks for more than it reads is not read from meanwhile. The writer ends the wait, if only
+// because it cannot write.
+func (c *conn) awaitRoom() {
+	c.mu.Lock()
+	waits := false
+	for c.out.isOver(&c.h.cfg) && !c.out.closing {
+		waits = true
+		c.room.Wait()
+	}
+	c.mu.Unlock()
+	if waits {
+		c.touch() // The client may have said much meanwhile.
 	}
 }
 
@@ -368,11 +386,12 @@ func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
 	}
 	if err := c.frames.write(&batch, ping); err != nil {
 		c.h.stats.writeFailed(err)
-		c.cut()
+		c.giveUp()
 		return nil, false
 	}
 	c.mu.Lock()
 	c.out.writing = 0
+	c.room.Signal()
 	c.mu.Unlock()
 	c.h.stats.messagesOut.Add(int64(len(batch.queue)))
 	if batch.closing {
@@ -388,6 +407,15 @@ func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
 		c.timer.Reset(time.Until(next))
 	}
 	return batch.queue, true
+}
+
+// giveUp ends a socket that cannot be written to.
+func (c *conn) giveUp() {
+	c.mu.Lock()
+	c.out.closing = true
+	c.room.Signal()
+	c.mu.Unlock()
+	c.cut()
 }
 
 // writeAtOnce writes a message past the writer, if that has nothing to write, it is not to be gathered, and is not so large that others

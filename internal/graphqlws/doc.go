@@ -8,8 +8,8 @@
 //   - A message to a socket that keeps up is written by whoever brings it, in one attempt that does not wait; all else is
 //     left to the socket's writer. Either way frames keep their order.
 //   - A client that does not read is never waited for and never delays another: its subscriptions are put aside until
-//     it has taken what is queued, and then catch up; if nothing can be written for the write timeout, the socket is
-//     closed.
+//     it has taken what is queued, and then catch up; if it has asked for more than it reads, nothing more is read from it
+//     until then; if nothing can be written for the write timeout, the socket is closed.
 //   - Every way out has the close code that the protocol gives it, so that a client knows whether to come back.
 //   - Nothing outlives its socket: operations end, groups are left, goroutines return.
 //

@@ -92,6 +92,7 @@ func (c *conn) writeGathered(frames *gatheredFrames) {
 		c.out.rest = frames.send(c.raw, queue)
 	}
 	c.out.queue, c.out.bytes, c.out.joining = recycle(c.out.queue), len(c.out.rest), 0
+	c.room.Signal()
 	c.written = time.Now()
 	if len(c.out.rest) > 0 {
 		c.signal()

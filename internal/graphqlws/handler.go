@@ -72,6 +72,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		limiter: rate.NewLimiter(rate.Limit(h.cfg.MessagesPerSecond), h.cfg.MessageBurst),
 		gather:  h.cfg.Gather,
 	}
+	c.room.L = &c.mu
 	c.writer.Store(writerRuns) // Until there is a connection to write to.
 	if !h.admit(c) {
 		h.stats.refused.Add(1)

@@ -62,10 +62,15 @@ func (o *outbox) roomFor(m *graphqlexec.Message, size int, cfg *Config) bool {
 	return len(o.queue) < cfg.MaxQueuedMessages && (o.bytes == 0 || o.writing+o.bytes+size <= cfg.MaxQueuedBytes)
 }
 
-// roomForOwn tells whether a message that cannot be put off may wait. There is twice the room, so that it is a client
-// that answers nothing, and not a burst, that loses its socket.
+// roomForOwn tells whether a message that cannot be put off may wait. There is far more room, for the answers to all that a client may have
+// asked before it is read from no more.
 func (o *outbox) roomForOwn(size int, cfg *Config) bool {
-	return len(o.queue) < 2*cfg.MaxQueuedMessages && (o.bytes == 0 || o.writing+o.bytes+size <= 2*cfg.MaxQueuedBytes)
+	return o.bytes == 0 || o.writing+o.bytes+size <= cfg.MaxAnswerBytes
+}
+
+// isOver tells whether more waits than subscriptions may fill.
+func (o *outbox) isOver(cfg *Config) bool {
+	return len(o.queue) > cfg.MaxQueuedMessages || o.writing+o.bytes > cfg.MaxQueuedBytes
 }
 
 // push queues an entry and tells whether the writer must be woken for it.

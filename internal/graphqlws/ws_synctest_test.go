@@ -2,9 +2,12 @@ package graphqlws_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -230,25 +233,105 @@ func TestGathering(t *testing.T) {
 	f("off, as the client chose", graphqlws.Config{PingInterval: time.Hour, Gather: 50 * ms}, `{"type":"connection_init","payload":{"gatherMs":0}}`, 0, 20*ms, 40*ms, 60*ms, 80*ms)
 }
 
-func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
+// sayAll says messages as fast as they are read, and reads nothing. It returns when nothing more happens.
+func sayAll(c *socket, messages []string) {
+	c.Helper()
+	c.say(`{"type":"connection_init"}`)
+	c.hear(`{"type":"connection_ack"}`)
+	go func() {
+		for _, msg := range messages {
+			_ = c.WriteMessage(websocket.TextMessage, []byte(msg)) // Nothing is read any more from one that is closed.
+		}
+	}()
+	synctest.Wait()
+}
+
+// questions are so many, with answers of a size.
+func questions(n, size int) []string {
+	all, text := make([]string, n), strings.Repeat("x", size)
+	for i := range all {
+		all[i] = fmt.Sprintf(`{"id":"%d","type":"subscribe","payload":{"query":"query($t:String!){echo(text:$t)}","variables":{"t":%q}}}`, i, text)
+	}
+	return all
+}
+
+func TestWhoAsksForMuchAtOnceGetsItAll(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{MaxMessageBytes: 1 << 20}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
+		const n, size = 8, 600_000
+		c := dial()
+		sayAll(c, questions(n, size))
+		answers := map[string]int{}
+		for range 2 * n {
+			_, msg, err := c.ReadMessage()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m struct{ ID, Type string }
+			if err := json.Unmarshal(msg, &m); err != nil {
+				t.Fatal(err)
+			}
+			if m.Type == "next" && len(msg) > size {
+				answers[m.ID]++
+			}
+		}
+		if len(answers) != n {
+			t.Errorf("%d answers, want %d", len(answers), n)
+		}
+		_ = c.Close()
+	})
+}
+
+// Slow, but for so long that the server would take it for gone if it did not know that it had stopped reading itself.
+func TestWhoTakesLongForItsAnswersIsReadFromAgain(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{MaxQueuedMessages: 4, PingInterval: 4 * time.Second, WriteTimeout: time.Minute}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
+		c := dial()
+		sayAll(c, slices.Repeat([]string{`{"type":"ping"}`}, 20))
+		for i := range 20 {
+			if i < 3 {
+				time.Sleep(15 * time.Second)
+			}
+			c.hear(`{"type":"pong"}`)
+		}
+		_ = c.Close()
+	})
+}
+
+func TestWhoAsksAndDoesNotReadIsCut(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{MaxQueuedMessages: 4}, func(t *testing.T, s *server, dial func() *socket) {
 		t.Helper()
 		c := dial()
-		c.say(`{"type":"connection_init"}`)
-		c.hear(`{"type":"connection_ack"}`)
-		for range 40 { // Pongs that are not read.
-			c.say(`{"type":"ping"}`)
+		sayAll(c, slices.Repeat([]string{`{"type":"ping"}`}, 40))
+		if got := s.Stats().MessagesIn; got > 10 {
+			t.Errorf("%d messages were read from it", got)
 		}
+		time.Sleep(5100 * time.Millisecond)
 		synctest.Wait()
-		for range 8 { // Those that were being written.
+		if got := s.Stats(); got.Connections != 0 || got.WriteTimeouts != 1 {
+			t.Errorf("%d connections are left, %d write timeouts", got.Connections, got.WriteTimeouts)
+		}
+	})
+}
+
+func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{MaxAnswerBytes: 1000}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
+		c := dial()
+		sayAll(c, questions(40, 100))
+		for {
 			_, _, err := c.ReadMessage()
-			if ce, ok := errors.AsType[*websocket.CloseError](err); ok {
-				if ce.Code != 1013 || ce.Text != "Slow consumer" {
-					t.Errorf("closed with %v", ce)
-				}
-				break
+			if err == nil {
+				continue // What was being written.
 			}
+			if ce, ok := errors.AsType[*websocket.CloseError](err); !ok || ce.Code != 1013 || ce.Text != "Slow consumer" {
+				t.Errorf("closed with %v", err)
+			}
+			break
 		}
 		if got := s.Stats().SlowClosed; got != 1 {
 			t.Errorf("%d sockets closed as slow", got)
