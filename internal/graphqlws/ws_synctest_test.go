@@ -1,6 +1,7 @@
 package graphqlws_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,31 +29,40 @@ func inTime(t *testing.T, cfg graphqlws.Config, f func(t *testing.T, s *server, 
 		log := &exectest.Log{}
 		s := &server{log: log, exec: newExec(log)}
 		s.Handler = graphqlws.New(s.exec, cfg)
-		network := pipenet.Listen()
-		srv := &http.Server{Handler: s.Handler, ReadHeaderTimeout: time.Second}
-		go func() { _ = srv.Serve(network) }()
-		s.dialInTime = func(subprotocols ...string) *socket {
-			d := websocket.Dialer{
-				Subprotocols:   subprotocols,
-				NetDialContext: func(context.Context, string, string) (net.Conn, error) { return network.Dial() },
-			}
-			ws, resp, err := d.DialContext(t.Context(), "ws://pipe/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = resp.Body.Close()
-			return &socket{TB: t, Conn: ws}
-		}
+		end := s.serveInTime(t, s.Handler)
 		f(t, s, func() *socket { return s.dialInTime("graphql-transport-ws") })
 		if err := s.Drain(t.Context()); err != nil {
 			t.Error(err)
 		}
-		_ = srv.Close()
-		synctest.Wait()
+		end()
 		if got := s.exec.Stats().Groups; got != 0 {
 			t.Errorf("%d groups are left", got)
 		}
 	})
+}
+
+// serveInTime lets s be dialled in a bubble, where handler answers. All goroutines must have ended after end.
+func (s *server) serveInTime(t *testing.T, handler http.Handler) (end func()) {
+	t.Helper()
+	network := pipenet.Listen()
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: time.Second}
+	go func() { _ = srv.Serve(network) }()
+	s.dialInTime = func(subprotocols ...string) *socket {
+		d := websocket.Dialer{
+			Subprotocols:   subprotocols,
+			NetDialContext: func(context.Context, string, string) (net.Conn, error) { return network.Dial() },
+		}
+		ws, resp, err := d.DialContext(t.Context(), "ws://pipe/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return &socket{TB: t, Conn: ws}
+	}
+	return func() {
+		_ = srv.Close()
+		synctest.Wait()
+	}
 }
 
 // after wants d of virtual time to have gone by since start.
@@ -370,5 +380,34 @@ func TestASlowSubscriberIsPutAsideAndCatchesUp(t *testing.T) {
 			t.Errorf("%d messages: what was missed should have come as one", messages)
 		}
 		_ = c.Close()
+	})
+}
+
+// late drains, past its time, while a connection is in the middle of its handshake.
+type late struct {
+	http.ResponseWriter
+	drain func()
+}
+
+func (w late) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	go w.drain() // Nothing but time may order the two, or the race detector would see nothing.
+	time.Sleep(time.Millisecond)
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+func TestADrainThatCutsMeetsAHandshake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{Handler: graphqlws.New(newExec(&exectest.Log{}), graphqlws.Config{})}
+		past, cancel := context.WithCancel(t.Context())
+		cancel()
+		end := s.serveInTime(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.ServeHTTP(late{w, func() { _ = s.Drain(past) }}, r)
+		}))
+		s.dialInTime("graphql-transport-ws").closed(1012, "Service restart")
+		end()
+		if got := s.Stats().Connections; got != 0 {
+			t.Errorf("%d connections are left", got)
+		}
 	})
 }

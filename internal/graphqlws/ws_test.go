@@ -1,12 +1,10 @@
 package graphqlws_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -451,32 +449,6 @@ func TestUpgradesRefused(t *testing.T) {
 	if got := s.Stats(); got.Accepted != 2+1 || got.Refused != 2 {
 		t.Errorf("stats %+v", got)
 	}
-}
-
-// late drains, past its time, while a connection is in the middle of its handshake.
-type late struct {
-	http.ResponseWriter
-	drain func()
-}
-
-func (w late) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	go w.drain() // Nothing but time may order the two, or the race detector would see nothing.
-	time.Sleep(20 * time.Millisecond)
-	return http.NewResponseController(w.ResponseWriter).Hijack()
-}
-
-func TestADrainThatCutsMeetsAHandshake(t *testing.T) {
-	t.Parallel()
-	h := graphqlws.New(newExec(&exectest.Log{}), graphqlws.Config{})
-	past, cancel := context.WithCancel(t.Context())
-	cancel()
-	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(late{w, func() { _ = h.Drain(past) }}, r)
-	}))
-	defer ts.Close()
-	c := (&server{Handler: h, url: "ws" + strings.TrimPrefix(ts.URL, "http")}).dial(t, "graphql-transport-ws")
-	c.closed(1012, "Service restart")
-	waitFor(t, "the socket to be gone", func() bool { return h.Stats().Connections == 0 })
 }
 
 // waitFor polls, where nothing can be waited on.
