@@ -83,19 +83,39 @@ func TestInitIsWaitedForFiveSeconds(t *testing.T) {
 	})
 }
 
+// sluggish hands over a connection on which it takes a while to set a late deadline. The other goroutines get as far as they can meanwhile.
+type sluggish struct{ http.ResponseWriter }
+
+func (w sluggish) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, brw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	return sluggishConn{nc}, brw, err
+}
+
+type sluggishConn struct{ net.Conn }
+
+func (c sluggishConn) SetReadDeadline(at time.Time) error {
+	if time.Until(at) > time.Second {
+		time.Sleep(time.Millisecond)
+	}
+	return c.Conn.SetReadDeadline(at)
+}
+
 func TestAClientOfAnotherSubprotocolIsNotWaitedForLongerThanAnyThatIsClosed(t *testing.T) {
 	t.Parallel()
-	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, _ func() *socket) {
-		t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{Handler: graphqlws.New(newExec(&exectest.Log{}), graphqlws.Config{})}
+		end := s.serveInTime(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(sluggish{w}, r) }))
 		silent := s.dialInTime("graphql-ws").NetConn()
 		if _, err := silent.Read(make([]byte, 100)); err != nil { // the close frame, which it does not answer
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second + time.Millisecond)
+		time.Sleep(time.Second + 2*time.Millisecond)
 		synctest.Wait()
 		if got := s.Stats().Connections; got != 0 {
 			t.Errorf("%d connections are left", got)
 		}
+		_ = silent.Close()
+		end()
 	})
 }
 
