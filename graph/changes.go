@@ -118,6 +118,9 @@ func (f *follower) step() bool {
 // welcome brings joiners to where the members are: from the position they know, or by a snapshot.
 func (f *follower) welcome(j graphqlexec.Join) bool {
 	f.joined = true
+	if left, ok := j.Rest.(rest); ok {
+		return f.sendEntries(j, left, nil)
+	}
 	reason := ResetReasonInitial
 	if j.Behind {
 		reason = ResetReasonTooSlow
@@ -136,22 +139,32 @@ func (f *follower) welcome(j graphqlexec.Join) bool {
 			reason = why
 		}
 	}
-	return f.sendSnapshot(j, reason)
+	return f.sendEntries(j, rest{base: f.seen}, &reason)
 }
 
 func (f *follower) position() string { return f.seen.Revision.String() }
 
-// sendSnapshot sends what the filters choose, in chunks. A large one takes long, and members are not kept waiting meanwhile; what they were
-// sent since then follows the last chunk. Up to the last update the revision is that of the beginning: a client that loses the
-// connection before and goes on from there is sent all again, not only what changed since.
-func (f *follower) sendSnapshot(j graphqlexec.Join, reason ResetReason) bool {
-	base := f.seen
+// rest is what is left of a snapshot of which so many entries were sent. It keeps the whole snapshot, as long as a joiner has it to come back with.
+type rest struct {
+	base *registry.Snapshot
+	sent int
+}
+
+// sendEntries sends the rest of what the filters choose of a snapshot, in chunks, the first one with the reset. A large one takes long, and
+// members are not kept waiting meanwhile; what they were sent since then follows the last chunk. Up to the last update the revision is that of the
+// beginning: a client that loses the connection before and goes on from there is sent all again, not only what changed since.
+func (f *follower) sendEntries(j graphqlexec.Join, left rest, reset *ResetReason) bool {
+	base := left.base
 	beginning := registry.Revision{Epoch: base.Revision.Epoch}
 	chunk := newUpdate(beginning)
-	chunk.Reset = &reason
+	chunk.Reset = reset
+	number := 0
 	for entry := range f.entries(base) {
+		if number++; number <= left.sent {
+			continue
+		}
 		if len(chunk.Hives)+len(chunk.Workers) == chunkSize {
-			if !f.stream.SendJoin(j, chunk, "", false) {
+			if !f.stream.SendPart(j, chunk, rest{base, number - 1}) {
 				return false
 			}
 			chunk = newUpdate(beginning)
@@ -169,7 +182,7 @@ func (f *follower) sendSnapshot(j graphqlexec.Join, reason ResetReason) bool {
 		chunk.Revision, chunk.Complete = base.Revision, true
 		return f.stream.SendJoin(j, chunk, f.position(), true)
 	}
-	if !f.stream.SendJoin(j, chunk, "", false) {
+	if !chunk.isEmpty() && !f.stream.SendPart(j, chunk, rest{base, number}) {
 		return false
 	}
 	return f.stream.SendJoin(j, f.between(base, f.seen), f.position(), true)

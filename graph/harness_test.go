@@ -118,6 +118,7 @@ type subscriber struct {
 	mu       sync.Mutex
 	messages []message
 	full     bool // takes nothing
+	most     int  // is full with so many messages; 0: never
 	refused  bool // was offered something while full
 	errs     gqlerror.List
 	ended    bool
@@ -131,6 +132,7 @@ type message struct {
 func (s *subscriber) Next(m *graphqlexec.Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.full = s.full || s.most > 0 && len(s.messages) >= s.most
 	if s.full {
 		s.refused = true
 		return false
@@ -154,11 +156,17 @@ func (s *subscriber) Complete() {
 // subscribe starts a subscription, which ends with the test.
 func (a *api) subscribe(t *testing.T, query string, vars any) *subscriber {
 	t.Helper()
+	return a.subscribeSlow(t, query, vars, 0)
+}
+
+// subscribeSlow is subscribe for one that is full with so many messages.
+func (a *api) subscribeSlow(t *testing.T, query string, vars any, most int) *subscriber {
+	t.Helper()
 	op, errs := a.prepare(t, query, vars)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	s := &subscriber{t: t, api: a}
+	s := &subscriber{t: t, api: a, most: most}
 	if s.sub, errs = a.exec.Subscribe(t.Context(), op, "", s); len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -363,6 +364,45 @@ func TestALargeSnapshotComesInChunks(t *testing.T) {
 			t.Errorf("the second subscriber got %d updates, want 3", n)
 		}
 		early.expect()
+	})
+}
+
+// Whenever it has taken one update of the snapshot everything has changed, and more often than the log remembers.
+func TestALargeSnapshotGoesOnWhereItsReaderFellBehind(t *testing.T) {
+	eachWay(t, func(t *testing.T, newAPI func(registry.Config) *api) {
+		a := newAPI(registry.Config{ChangeLog: 4})
+		gpu := 0
+		report := func() {
+			for i := range 100 {
+				a.apply(t, heartbeat(fmt.Sprintf("h%03d", i), slices.Repeat([]float64{float64(gpu)}, 24)...))
+			}
+		}
+		report()
+		s := a.subscribeSlow(t, followGPU, map[string]any{"ms": 100}, 1)
+		m := &mirror{}
+		var resets []string
+		for updates := 0; !m.complete; updates++ {
+			if updates > 10 {
+				t.Fatal("it is still not complete")
+			}
+			gpu++
+			report()
+			for _, msg := range s.take() {
+				u := parseUpdate(t, msg.data)
+				resets = append(resets, u.Reset)
+				m.put(u)
+			}
+			s.setFull(false)
+			time.Sleep(time.Second)
+		}
+		if !slices.Equal(resets, []string{"INITIAL", "", "", ""}) || len(m.hives) != 100 || len(m.workers) != 2400 {
+			t.Errorf("resets %q, %d hives, %d workers", resets, len(m.hives), len(m.workers))
+		}
+		for id, w := range m.workers {
+			if want := fmt.Sprintf(`"gpuUtilizationPercent":%d}`, gpu-1); !strings.HasSuffix(w, want) { // It has not read of the last one.
+				t.Fatalf("%s: %s, want %s", id, w, want)
+			}
+		}
 	})
 }
 

@@ -24,13 +24,19 @@ const (
 // batch is the subscribers of one Join.
 type batch struct{ subs []*Subscription }
 
+// place is where an element leaves whoever is given it.
+type place struct {
+	position string // "" in the middle of a snapshot
+	rest     any    // what is left of that snapshot then
+}
+
 // tag says who gets an element of the resolver's channel. The zero tag is for members.
 type tag struct {
-	batch    *batch // nil: members
-	position string
-	last     bool  // the batch become members with it
-	bare     bool  // no element belongs to this tag
-	err      error // bare: the batch is refused with it
+	batch *batch // nil: members
+	place place
+	last  bool  // the batch become members with it
+	bare  bool  // no element belongs to this tag
+	err   error // bare: the batch is refused with it
 }
 
 // group is one execution of a subscription and everyone who gets its elements.
@@ -65,13 +71,12 @@ type Subscription struct {
 	sink  Sink
 
 	// Guarded by group.mu.
-	index    int // in group.subs
-	state    state
-	resume   string // what it wants to go on from when it waits
-	tooSlow  bool   // it waits because it was behind
-	begun    bool   // it was given an element, or was a member: if it falls behind, resume is not its own any more
-	position string // where the last element that it was given left it; "" in the middle of a snapshot
-	seen     uint64 // live query: number of the last answer that it was given
+	index   int // in group.subs
+	state   state
+	at      place  // where it goes on: as it asked, then where the last element that it was given left it
+	begun   bool   // it was given an element, or was a member: where it goes on is not as it asked any more
+	tooSlow bool   // it waits because it fell behind after that
+	seen    uint64 // live query: number of the last answer that it was given
 }
 
 // Leave ends the subscription for this subscriber. Its sink is not called any more once Leave has returned, except
@@ -123,9 +128,7 @@ func (s *Subscription) CatchUp() {
 		g.admitLive(s)
 		return
 	}
-	if s.begun {
-		s.resume, s.tooSlow = s.position, true
-	}
+	s.tooSlow = s.begun
 	g.wait(s)
 }
 
@@ -277,7 +280,7 @@ func (g *group) nextJoin() (Join, bool) {
 	first := g.waiters[0]
 	b := &batch{}
 	g.waiters = slices.DeleteFunc(g.waiters, func(s *Subscription) bool {
-		if s.resume != first.resume || s.tooSlow != first.tooSlow {
+		if s.at != first.at || s.tooSlow != first.tooSlow {
 			return false
 		}
 		g.setState(s, joining)
@@ -289,7 +292,7 @@ func (g *group) nextJoin() (Join, bool) {
 	} else {
 		g.waiters = nil
 	}
-	return Join{Resume: first.resume, Behind: first.tooSlow, batch: b}, true
+	return Join{Resume: first.at.position, Rest: first.at.rest, Behind: first.tooSlow, batch: b}, true
 }
 
 // tagMembers announces an element for the members. It is false if there are none, so that none need be sent.
@@ -299,7 +302,7 @@ func (g *group) tagMembers(position string) bool {
 	if g.members == 0 && len(g.tags) == 0 { // A tag on its way may bring members.
 		return false
 	}
-	g.tags = append(g.tags, tag{position: position})
+	g.tags = append(g.tags, tag{place: place{position: position}})
 	return true
 }
 
@@ -334,7 +337,7 @@ func (g *group) settle(t tag) (refused []*Subscription) {
 			continue
 		}
 		if t.err == nil {
-			s.position = t.position
+			s.at = t.place
 			g.setState(s, member)
 			continue
 		}
@@ -416,7 +419,7 @@ func (g *group) handOn(m *Message) {
 		t = g.tags[0]
 	}
 	if t.batch == nil {
-		g.handToMembers(m, t.position)
+		g.handToMembers(m, t.place)
 	} else {
 		m.joining = true
 		g.handToBatch(m, t)
@@ -438,7 +441,7 @@ func (g *group) handOn(m *Message) {
 	g.mu.Unlock()
 }
 
-func (g *group) handToMembers(m *Message, position string) {
+func (g *group) handToMembers(m *Message, at place) {
 	bite := g.exec.cfg.FanOutBite
 	for g.cursor = 0; g.cursor < len(g.subs); {
 		s := g.subs[g.cursor]
@@ -447,7 +450,7 @@ func (g *group) handToMembers(m *Message, position string) {
 		case s.state != member:
 		case g.wake != nil:
 			if g.give(s, m) {
-				s.position = position
+				s.at = at
 			}
 		case s.seen != g.answers: // One that joined while the lock was let go was given m then.
 			s.seen = g.answers
@@ -463,7 +466,7 @@ func (g *group) handToMembers(m *Message, position string) {
 func (g *group) handToBatch(m *Message, t tag) {
 	for i, s := range t.batch.subs {
 		if s.state == joining && g.give(s, m) {
-			s.position = t.position
+			s.at = t.place
 			if t.last {
 				g.setState(s, member)
 			}

@@ -30,7 +30,6 @@ type client struct {
 	mu       sync.Mutex
 	queue    []*graphqlexec.Message
 	full     bool
-	refused  int  // messages that would have brought it up to date
 	after    bool // something came after Error or Complete
 	errs     gqlerror.List
 	complete bool
@@ -45,10 +44,7 @@ func (c *client) Next(m *graphqlexec.Message) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.after = c.after || c.complete || c.errs != nil
-	if len(c.queue) >= c.cap && (!m.Joining() || c.refused < 3) {
-		if m.Joining() {
-			c.refused++ // For ever, it would only be sent the same again.
-		}
+	if len(c.queue) >= c.cap {
 		c.after = c.after || c.full // Nothing may come between a refusal and CatchUp.
 		c.full = true
 		return false
@@ -393,6 +389,44 @@ func TestASlowMemberCatchesUpFromWhatItHas(t *testing.T) {
 			t.Errorf("texts %v, resets %v", c.texts, c.resets)
 		}
 		c.sub.Leave()
+	})
+}
+
+// One that takes longer for a snapshot than it takes to send it would start over for ever.
+func TestASnapshotGoesOnWhereItsReaderFellBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const texts, chunk = 20, 2
+		log := &exectest.Log{}
+		log.AppendAll("a", texts)
+		e := newExecutor(&exectest.Resolver{Log: log, Chunk: chunk}, graphqlexec.Config{})
+		fast, first, second := &client{cap: 2 * texts}, &client{cap: 1}, &client{cap: 1}
+		subscribe(t, e, first, changesQuery, nil, "")
+		subscribe(t, e, second, changesQuery, nil, "")
+		synctest.Wait()
+		subscribe(t, e, fast, changesQuery, nil, "")
+		want := texts
+		for range texts / chunk {
+			log.Append("b")
+			want++
+			for _, c := range []*client{first, second, fast} {
+				synctest.Wait()
+				c.drain()
+			}
+		}
+		for _, c := range []*client{first, second, fast} {
+			for len(c.texts) < want && c.broken == nil {
+				before := len(c.texts)
+				if c.drain(); len(c.texts) == before {
+					break
+				}
+				synctest.Wait()
+			}
+			if c.broken != nil || len(c.texts) != want || c.revision != want || len(c.resets) != 1 {
+				t.Errorf("%d texts of %d, revision %d, resets %v, %v", len(c.texts), want, c.revision, c.resets, c.broken)
+			}
+			c.sub.Leave()
+		}
 	})
 }
 

@@ -14,6 +14,10 @@ type Join struct {
 	// element that they were given ("" if it had none), so they can be sent the newest state of what changed since.
 	Behind bool
 
+	// Rest is what was said to be left of a snapshot (Stream.SendPart) in the middle of which the joiners fell behind; nil if they
+	// did not.
+	Rest any
+
 	batch *batch // nil outside a group
 }
 
@@ -77,7 +81,7 @@ func (s *Stream[T]) C() <-chan T { return s.c }
 func (s *Stream[T]) Waiting() <-chan struct{} { return s.waiting }
 
 // NextJoin takes the join that has waited longest, with all that want the same: those without Resume together, those
-// with an equal Resume together. It is false if none waits any more. Whoever subscribes after this call is in a later
+// with an equal Resume, or an equal Rest, together. It is false if none waits any more. Whoever subscribes after this call is in a later
 // join, so a snapshot taken after it is as new as each of these joiners may expect.
 func (s *Stream[T]) NextJoin() (Join, bool) {
 	if s.group != nil {
@@ -100,12 +104,21 @@ func (s *Stream[T]) Send(v T, position string) bool {
 	return s.put(v)
 }
 
-// SendJoin sends v to the joiners of j alone. With last set they are members from here on; a large snapshot can be
-// several elements of which only the last is marked. Position is as for Send: "" in the middle of a snapshot, so that
-// whoever falls behind there starts over. It returns false once the subscription is over. Nothing is rendered if all
-// joiners have left.
+// SendJoin sends v to the joiners of j alone. With last set they are members from here on. Position is as for Send. It
+// returns false once the subscription is over. Nothing is rendered if all joiners have left.
 func (s *Stream[T]) SendJoin(j Join, v T, position string, last bool) bool {
-	if s.group != nil && !s.group.tagJoin(tag{batch: j.batch, position: position, last: last}) {
+	return s.sendTo(v, tag{batch: j.batch, place: place{position: position}, last: last})
+}
+
+// SendPart is SendJoin for a part of a snapshot that is not its last. Rest stands for what is left; whoever falls behind
+// here comes back with it, since one that had to start over would be no faster the next time. It must be comparable:
+// those who come back with an equal one are one join.
+func (s *Stream[T]) SendPart(j Join, v T, rest any) bool {
+	return s.sendTo(v, tag{batch: j.batch, place: place{rest: rest}})
+}
+
+func (s *Stream[T]) sendTo(v T, t tag) bool {
+	if s.group != nil && !s.group.tagJoin(t) {
 		return s.open()
 	}
 	return s.put(v)
@@ -115,7 +128,7 @@ func (s *Stream[T]) SendJoin(j Join, v T, position string, last bool) bool {
 // Position is where that begins.
 func (s *Stream[T]) Admit(j Join, position string) {
 	if s.group != nil {
-		s.group.control(tag{batch: j.batch, position: position, last: true, bare: true})
+		s.group.control(tag{batch: j.batch, place: place{position: position}, last: true, bare: true})
 	}
 }
 

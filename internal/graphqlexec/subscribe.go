@@ -28,7 +28,7 @@ func (e *Executor) Subscribe(ctx context.Context, op *Operation, scope string, s
 		return nil, e.present(ctx, err)
 	}
 	e.stats.subscribed.Add(1)
-	s := &Subscription{sink: sink, resume: op.resume.position}
+	s := &Subscription{sink: sink, at: place{position: op.resume.position}}
 	e.mu.Lock()
 	if g := e.groups[key]; g != nil && g.add(s) {
 		e.mu.Unlock()

@@ -70,6 +70,8 @@ func (r *Resolver) join(s *graphqlexec.Stream[*Change], j graphqlexec.Join, at i
 	from := 0
 	var reset *string
 	switch {
+	case j.Rest != nil: // The log only grows, so the rest is behind what was sent.
+		from = j.Rest.(rest).sent
 	case j.Resume != "":
 		n, err := strconv.Atoi(j.Resume)
 		if err != nil || n < 0 {
@@ -82,14 +84,18 @@ func (r *Resolver) join(s *graphqlexec.Stream[*Change], j graphqlexec.Join, at i
 		reset = new("INITIAL")
 	}
 	texts, _, _ := r.Log.Since(from)
-	texts = matching(texts[:at-from], prefix)
+	texts = texts[:at-from]
 	for r.Chunk > 0 && len(texts) > r.Chunk {
-		s.SendJoin(j, &Change{Revision: at, Reset: reset, Texts: texts[:r.Chunk]}, "", false)
+		from += r.Chunk
+		s.SendPart(j, &Change{Revision: at, Reset: reset, Texts: matching(texts[:r.Chunk], prefix)}, rest{from})
 		texts, reset = texts[r.Chunk:], nil
 	}
-	s.SendJoin(j, &Change{Revision: at, Reset: reset, Complete: true, Texts: texts}, strconv.Itoa(at), true)
+	s.SendJoin(j, &Change{Revision: at, Reset: reset, Complete: true, Texts: matching(texts, prefix)}, strconv.Itoa(at), true)
 	return nil
 }
+
+// rest is what is left of a snapshot: all but the first texts.
+type rest struct{ sent int }
 
 func matching(texts []string, prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(texts), func(t string) bool { return !strings.HasPrefix(t, prefix) })
