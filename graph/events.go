@@ -29,18 +29,40 @@ func (f *eventFollower) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.stream.Waiting():
-			for j, ok := f.stream.NextJoin(); ok; j, ok = f.stream.NextJoin() {
-				f.welcome(j)
-			}
 		case <-events.Appended(f.seen):
-			last := events.Last()
-			if f.each(f.seen, last, func(e *registry.Event, position string) { f.stream.Send(e, position) }) != nil {
-				f.stream.Fail(errEventsLost)
-				return
-			}
-			f.seen = last
+		}
+		if !f.advance() {
+			return
 		}
 	}
+}
+
+// advance sends what happened. Those who wait are admitted before, so that they miss nothing, but after members who have lost something were told:
+// that is nothing to those who come only now.
+func (f *eventFollower) advance() bool {
+	last := f.reg.Events().Last()
+	var news []numbered
+	err := f.each(f.seen, last, func(e *registry.Event, position string) { news = append(news, numbered{e, position}) })
+	if err != nil {
+		if !f.stream.Fail(errEventsLost) {
+			return false
+		}
+		f.seen, news = last, nil
+	}
+	for j, ok := f.stream.NextJoin(); ok; j, ok = f.stream.NextJoin() {
+		f.welcome(j)
+	}
+	for _, n := range news {
+		f.stream.Send(n.event, n.position)
+	}
+	f.seen = last
+	return true
+}
+
+// numbered is an event and its number.
+type numbered struct {
+	event    *registry.Event
+	position string
 }
 
 // welcome admits those who are new, who get what happens from here on, and sends those who fell behind what they missed.

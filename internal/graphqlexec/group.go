@@ -36,7 +36,7 @@ type tag struct {
 	place place
 	last  bool  // the batch become members with it
 	bare  bool  // no element belongs to this tag
-	err   error // bare: the batch is refused with it
+	err   error // bare: it ends those whom it is for
 }
 
 // group is one execution of a subscription and everyone who gets its elements.
@@ -61,7 +61,6 @@ type group struct {
 	tags    []tag         // of the elements sent and not yet handed on; the first stays while it is handed on
 	last    *Message      // live query: the newest answer
 	answers uint64        // live query: how many answers there were
-	failure error         // why the resolver ends it, if it is not completed
 	closed  bool
 }
 
@@ -332,8 +331,12 @@ func (g *group) control(t tag) {
 
 // settle does what a tag without an element says. It returns those whom the caller must refuse, without the lock.
 func (g *group) settle(t tag) (refused []*Subscription) {
-	for _, s := range t.batch.subs {
-		if s.state != joining {
+	subs, state := g.subs, member
+	if t.batch != nil {
+		subs, state = t.batch.subs, joining
+	}
+	for _, s := range subs {
+		if s.state != state {
 			continue
 		}
 		if t.err == nil {
@@ -373,7 +376,6 @@ func (g *group) run(opCtx *graphql.OperationContext) {
 	for {
 		resp := next()
 		if resp == nil {
-			errs = g.failed()
 			return
 		}
 		if resp.Data == nil {
@@ -387,24 +389,6 @@ func (g *group) run(opCtx *graphql.OperationContext) {
 		}
 		g.handOn(m)
 	}
-}
-
-// fail is called when the resolver is about to end the subscription with an error.
-func (g *group) fail(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.failure = err
-}
-
-// failed returns what fail was called with, for clients.
-func (g *group) failed() gqlerror.List {
-	g.mu.Lock()
-	err := g.failure
-	g.mu.Unlock()
-	if err == nil {
-		return nil
-	}
-	return g.exec.present(g.ctx, err)
 }
 
 // handOn gives one element to all that it is for.

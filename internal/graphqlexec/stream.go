@@ -140,15 +140,18 @@ func (s *Stream[T]) Refuse(j Join, err error) {
 	}
 }
 
-// Fail lets Close end the subscription for all with an error, presented as if the resolver had returned it. On a transport that knows no groups
-// it ends as completed all the same.
-func (s *Stream[T]) Fail(err error) {
-	if s.group != nil {
-		s.group.fail(err)
+// Fail ends the subscriptions of the members with an error, presented as if the resolver had returned it, after all that
+// was sent; who joins later is not touched. It returns false on a transport that knows no groups: there is nobody else
+// then, and the resolver should end.
+func (s *Stream[T]) Fail(err error) bool {
+	if s.group == nil {
+		return false
 	}
+	s.group.control(tag{err: err, bare: true})
+	return true
 }
 
-// Close ends the subscription for all, as completed unless it failed, after all that was sent. The resolver's goroutine must call it when it ends.
+// Close ends the subscription for all, as completed, after all that was sent. The resolver's goroutine must call it when it ends.
 func (s *Stream[T]) Close() { close(s.c) }
 
 func (s *Stream[T]) put(v T) bool {
