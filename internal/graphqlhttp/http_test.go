@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,25 +27,35 @@ type server struct {
 	log  *exectest.Log
 	exec *graphqlexec.Executor
 	url  string
+
+	client *http.Client
+}
+
+func newHandler(cfg graphqlhttp.Config) *server {
+	log := &exectest.Log{}
+	exec := graphqlexec.New(exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: log}}),
+		graphqlexec.Config{Code: exectest.Code, Introspection: func(context.Context) bool { return true }})
+	return &server{Handler: graphqlhttp.New(exec, cfg), log: log, exec: exec, client: http.DefaultClient}
 }
 
 func newServer(t *testing.T, cfg graphqlhttp.Config) *server {
 	t.Helper()
-	log := &exectest.Log{}
-	exec := graphqlexec.New(exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: log}}),
-		graphqlexec.Config{Code: exectest.Code, Introspection: func(context.Context) bool { return true }})
-	h := graphqlhttp.New(exec, cfg)
-	ts := httptest.NewUnstartedServer(h)
-	ts.Config.ReadTimeout = time.Second // Streams must outlive it.
-	ts.Start()
+	s := newHandler(cfg)
+	ts := httptest.NewServer(s.Handler)
+	s.url = ts.URL
 	t.Cleanup(func() {
-		h.Drain()
+		s.Drain()
 		ts.Close()
-		if got := exec.Stats().Groups; got != 0 {
-			t.Errorf("%d groups are left", got)
-		}
+		s.leavesNoGroups(t)
 	})
-	return &server{Handler: h, log: log, exec: exec, url: ts.URL}
+	return s
+}
+
+func (s *server) leavesNoGroups(t *testing.T) {
+	t.Helper()
+	if got := s.exec.Stats().Groups; got != 0 {
+		t.Errorf("%d groups are left", got)
+	}
 }
 
 // reply is an answer that was read to its end.
@@ -65,7 +74,7 @@ func (s *server) do(t *testing.T, method, body string, header ...string) reply {
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +182,7 @@ func (s *server) events(ctx context.Context, t *testing.T, query string) func() 
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,16 +224,6 @@ func TestEventStream(t *testing.T) {
 	f(`subscription{count(to:2)}`, `event: next|data: {"data":{"count":1}}`, `event: next|data: {"data":{"count":2}}`)
 	f(`{`, `event: next|data: {"errors":[{"message":"Expected Name, found \u003cEOF\u003e","locations":[{"line":1,"column":2}],"extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	f(`subscription{broken(kind:"public")}`, `event: next|data: {"errors":[{"message":"cannot: that is not possible on Sundays","path":["broken"],"locations":[{"line":1,"column":14}],"extensions":{"code":"UNAVAILABLE"}}]}`)
-
-	ctx, leave := context.WithCancel(t.Context())
-	next := s.events(ctx, t, `subscription{size}`)
-	wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
-	s.log.Append("a")
-	wantEvents(t, next, `event: next|data: {"data":{"size":1}}`)
-	leave()
-	for s.Stats().Streams > 0 {
-		<-time.After(time.Millisecond)
-	}
 }
 
 // Refused, it would only be sent again, and refused again, for ever.
@@ -237,15 +236,6 @@ func TestWhatBringsAJoinerUpToDateMayBeLargerThanItsBound(t *testing.T) {
 	if got := s.exec.Stats().Refusals; got != 0 {
 		t.Errorf("refused %d times", got)
 	}
-}
-
-func TestAStreamOutlivesTheReadTimeoutAndIsPinged(t *testing.T) {
-	t.Parallel()
-	s := newServer(t, graphqlhttp.Config{PingInterval: 400 * time.Millisecond})
-	next := s.events(t.Context(), t, `subscription{changes{revision}}`)
-	wantEvents(t, next, ":", `event: next|data: {"data":{"changes":{"revision":0}}}`, ":", ":", ":", ":")
-	s.log.Append("a")
-	wantEvents(t, next, `event: next|data: {"data":{"changes":{"revision":1}}}`)
 }
 
 func TestStreamsEnd(t *testing.T) {
@@ -278,85 +268,6 @@ func TestStreamsEnd(t *testing.T) {
 			t.Errorf("status %d for one stream too many", resp.status)
 		}
 	})
-}
-
-// narrow is a listener whose connections hold little of what the client does not read.
-type narrow struct{ net.Listener }
-
-func (l narrow) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err == nil {
-		_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
-	}
-	return c, err
-}
-
-// unread sends a request that is answered with so many bytes, over a connection that holds little of them. The channel is closed when that is done with.
-func unread(t *testing.T, accept string, size int, timeout time.Duration) (net.Conn, <-chan struct{}) {
-	t.Helper()
-	exec := graphqlexec.New(exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: &exectest.Log{}}}), graphqlexec.Config{})
-	h := graphqlhttp.New(exec, graphqlhttp.Config{WriteTimeout: timeout})
-	done := make(chan struct{})
-	ts := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r)
-		close(done)
-	}))
-	ts.Listener = narrow{ts.Listener}
-	ts.Start()
-	t.Cleanup(ts.Close)
-	c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", ts.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
-	body := fmt.Sprintf(`{"query":"query($t:String!){echo(text:$t)}","variables":{"t":%q}}`, strings.Repeat("x", size))
-	_, err = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s",
-		accept, len(body), body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, done
-}
-
-// One that does not read would hold a goroutine and an answer for as long as it likes.
-func TestAClientThatDoesNotReadIsCut(t *testing.T) {
-	t.Parallel()
-	for _, accept := range []string{"application/json", "text/event-stream"} {
-		t.Run(accept, func(t *testing.T) {
-			t.Parallel()
-			_, done := unread(t, accept, 900_000, 200*time.Millisecond)
-			select {
-			case <-done:
-			case <-time.After(20 * time.Second):
-				t.Error("it is still waited for")
-			}
-		})
-	}
-}
-
-// One that is slow but steady is not.
-func TestAClientThatReadsSlowlyGetsAll(t *testing.T) {
-	t.Parallel()
-	for _, accept := range []string{"application/json", "text/event-stream"} {
-		t.Run(accept, func(t *testing.T) {
-			t.Parallel()
-			const size, within = 900_000, 3 * time.Second
-			c, _ := unread(t, accept, size, within/3)
-			got, start, part := 0, time.Now(), make([]byte, 32<<10)
-			for {
-				n, err := c.Read(part)
-				got += n
-				if err != nil {
-					break
-				}
-				time.Sleep(time.Until(start.Add(within * time.Duration(got) / size)))
-			}
-			if got < size {
-				t.Errorf("it got %d bytes of %d", got, size)
-			}
-		})
-	}
 }
 
 func TestGetWhereItIsAllowed(t *testing.T) {
