@@ -66,6 +66,29 @@ func TestAStreamEndsWhenItsClientLeaves(t *testing.T) {
 	})
 }
 
+// What ends a response, too, is to be written in time, however long ago the last message was.
+func TestAQuietStreamEndsInGoodOrder(t *testing.T) {
+	t.Parallel()
+	f := func(name string, expiry time.Duration, end func(s *server)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scope := func(context.Context) (string, time.Time) { return "x", time.Now().Add(expiry) }
+			inTime(t, graphqlhttp.Config{Scope: scope, PingInterval: time.Hour}, func(t *testing.T, s *server, _ *pipenet.Listener) {
+				t.Helper()
+				next, start := s.events(t.Context(), t, `subscription{size}`), time.Now()
+				wantEvents(t, next, ":", `event: next|data: {"data":{"size":0}}`)
+				time.AfterFunc(time.Minute, func() { end(s) })
+				wantEvents(t, next, "")
+				if after := time.Since(start); after != time.Minute {
+					t.Errorf("it ended after %v", after)
+				}
+			})
+		})
+	}
+	f("when the credentials expire", time.Minute, func(*server) {})
+	f("when the server drains", time.Hour, func(s *server) { s.Drain() })
+}
+
 // unread asks for so many bytes, of which nothing was read yet. A pipe holds none of them.
 func unread(t *testing.T, network *pipenet.Listener, accept string, size int) net.Conn {
 	t.Helper()

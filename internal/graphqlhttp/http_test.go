@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -251,13 +250,6 @@ func TestStreamsEnd(t *testing.T) {
 		if resp.status != http.StatusServiceUnavailable {
 			t.Errorf("status %d after drain", resp.status)
 		}
-	})
-	t.Run("when the credentials expire", func(t *testing.T) {
-		t.Parallel()
-		s := newServer(t, graphqlhttp.Config{Scope: func(context.Context) (string, time.Time) {
-			return "x", time.Now().Add(100 * time.Millisecond)
-		}})
-		wantEvents(t, s.events(t.Context(), t, `subscription{size}`), ":", `event: next|data: {"data":{"size":0}}`, "")
 	})
 	t.Run("not beyond their number", func(t *testing.T) {
 		t.Parallel()

@@ -57,6 +57,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, params *graphql
 		defer cancel()
 	}
 	h.pump(ctx, ev, q, sub)
+	ev.grant() // net/http has yet to end the response, perhaps long after the last message.
 }
 
 // pump writes what the subscription brings until it ends, the client goes or the server does.

@@ -24,11 +24,16 @@ func newWriter(w http.ResponseWriter, timeout time.Duration) writer {
 func (w *writer) write(b []byte) error {
 	for len(b) > 0 {
 		n := min(len(b), pieceBytes)
-		_ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout)) // Where it is not supported, the server's own holds.
-		if _, err := w.w.Write(b[:n]); err != nil {          //nolint:gosec // JSON, or events, and said to be that.
+		w.grant()
+		if _, err := w.w.Write(b[:n]); err != nil { //nolint:gosec // JSON, or events, and said to be that.
 			return err
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// grant gives the client its time for what is written next, by whomever.
+func (w *writer) grant() {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(w.timeout)) // Where it is not supported, the server's own holds.
 }
