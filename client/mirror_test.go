@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,42 +154,6 @@ func TestAMirrorGoesOnWhereItStopped(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"b/llm/1", "e/llm/1"}, ids(await(t, m, "f.1"))); diff != "" {
 		t.Errorf("restarted: -want +got:\n%s", diff)
-	}
-}
-
-// A slow OnChange is not the server's silence.
-func TestAMirrorThatIsBusyDoesNotSubscribeAnew(t *testing.T) {
-	c := speaking(t, soon(), func(p *peer) {
-		id, sub := p.accept()
-		if since := sub.Variables["since"]; since != nil {
-			t.Errorf("subscribes anew since %v", since)
-		}
-		p.next(id, changes("e.1", "INITIAL", true, []string{workerAt("a/llm/1", "m", 1)}, nil))
-		p.next(id, changes("e.2", "", true, nil, nil))
-		p.drain()
-	})
-	await(t, mirroring(t, c, client.MirrorConfig{Silence: 400 * time.Millisecond, OnChange: func(client.Change) { time.Sleep(800 * time.Millisecond) }}), "e.2")
-}
-
-func TestAMirrorSubscribesAnewWhenTheServerSaysNothing(t *testing.T) {
-	var told atomic.Int32
-	cfg := soon()
-	cfg.Interrupted = func(error, time.Duration) { told.Add(1) }
-	c := speaking(t, cfg, func(p *peer) {
-		id, sub := p.accept()
-		if p.nth == 1 {
-			p.next(id, changes("e.1", "INITIAL", true, nil, nil))
-		} else {
-			if got := sub.Variables["since"]; got != "e.1" {
-				t.Errorf("goes on since %v, want e.1", got)
-			}
-			p.next(id, changes("e.2", "", true, nil, nil))
-		}
-		p.drain() // answers pings, so that the connection looks well
-	})
-	await(t, mirroring(t, c, client.MirrorConfig{Silence: 50 * time.Millisecond}), "e.2")
-	if told.Load() == 0 {
-		t.Error("nobody was told")
 	}
 }
 

@@ -303,29 +303,6 @@ func TestWatchConnectsAgainWhenTheServerIsBusy(t *testing.T) {
 	}
 }
 
-func TestWatchNoticesAServerThatFellSilent(t *testing.T) {
-	cfg := soon()
-	cfg.PingInterval = 20 * time.Millisecond
-	c := speaking(t, cfg, func(p *peer) {
-		id, _ := p.accept()
-		p.next(id, fmt.Sprintf(`{"ticks":%d}`, p.nth))
-		for p.nth == 1 { // Reads, but says nothing, not even pong.
-			if _, _, err := p.conn.ReadMessage(); err != nil {
-				return
-			}
-		}
-		p.drain()
-	})
-	for tick, err := range client.Watch[tick](t.Context(), c, ticks, nil) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tick.Ticks == 2 {
-			break
-		}
-	}
-}
-
 func TestASlowWatchHoldsNoOtherUp(t *testing.T) {
 	const size = 1000
 	bulky := `{"ticks":2,"more":"` + strings.Repeat("x", size) + `"}`

@@ -1,7 +1,9 @@
 package client_test
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"waggle/client"
+	"waggle/internal/pipenet"
 )
 
 // peer is the server's end of one connection: a script tells it what to expect and what to say.
@@ -38,9 +41,29 @@ type subscribe struct {
 // connection breaks off without a word.
 func speaking(t *testing.T, cfg client.Config, script func(p *peer)) *client.Client {
 	t.Helper()
+	srv := httptest.NewServer(scripted(t, script))
+	t.Cleanup(srv.Close)
+	cfg.URL = srv.URL
+	return newClient(t, cfg)
+}
+
+// speakingInTime is speaking in a bubble.
+func speakingInTime(t *testing.T, cfg client.Config, script func(p *peer)) *client.Client {
+	t.Helper()
+	network := pipenet.Listen()
+	srv := &http.Server{Handler: scripted(t, script), ReadHeaderTimeout: time.Second}
+	go func() { _ = srv.Serve(network) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	cfg.URL = "http://pipe"
+	cfg.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return network.Dial() }}
+	return newClient(t, cfg)
+}
+
+func scripted(t *testing.T, script func(p *peer)) http.Handler {
+	t.Helper()
 	var connections atomic.Int32
 	upgrader := websocket.Upgrader{Subprotocols: []string{"graphql-transport-ws"}}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			t.Error(err)
@@ -48,10 +71,7 @@ func speaking(t *testing.T, cfg client.Config, script func(p *peer)) *client.Cli
 		}
 		defer func() { _ = conn.Close() }()
 		script(&peer{t, conn, int(connections.Add(1))})
-	}))
-	t.Cleanup(srv.Close)
-	cfg.URL = srv.URL
-	return newClient(t, cfg)
+	})
 }
 
 // read returns the next message other than a ping, which it answers; ok is false when the client has gone.
