@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"waggle/internal/graphqlexec"
 	"waggle/internal/graphqlexec/exectest"
 	"waggle/internal/graphqlws"
 	"waggle/internal/pipenet"
@@ -400,6 +401,35 @@ func TestASlowSubscriberIsPutAsideAndCatchesUp(t *testing.T) {
 			t.Errorf("%d messages: what was missed should have come as one", messages)
 		}
 		_ = c.Close()
+	})
+}
+
+func TestASnapshotLargerThanMayWaitIsSentToASlowReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const texts = 20
+		log := &exectest.Log{}
+		log.AppendAll("a", texts)
+		schema := exectest.NewExecutableSchema(exectest.Config{Resolvers: &exectest.Resolver{Log: log, Chunk: 1}})
+		s := &server{Handler: graphqlws.New(graphqlexec.New(schema, graphqlexec.Config{}), graphqlws.Config{MaxJoiningBytes: 1})}
+		end := s.serveInTime(t, s.Handler)
+		c := s.dialInTime("graphql-transport-ws")
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		c.say(subscribeMsg("s", `subscription{changes{reset complete texts}}`))
+		for i := range texts {
+			time.Sleep(time.Millisecond)
+			reset := "null"
+			if i == 0 {
+				reset = `"INITIAL"`
+			}
+			c.hear(fmt.Sprintf(`{"id":"s","type":"next","payload":{"data":{"changes":{"reset":%s,"complete":%t,"texts":["a"]}}}}`, reset, i == texts-1))
+		}
+		if s.Stats().SlowConsumers == 0 {
+			t.Error("it was never put aside: it is not slow")
+		}
+		_ = c.Close()
+		end()
 	})
 }
 
