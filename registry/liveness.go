@@ -157,10 +157,9 @@ type thresholds struct{ suspect, offline, forget time.Duration }
 // patience stretches the thresholds for a hive that beats more slowly, so that a 30 s sender does not flap.
 func patience(cfg Config, st *hiveState) thresholds {
 	c := min(st.cadence.estimate(), cfg.ForgetAfter)
-	t := thresholds{suspect: max(cfg.SuspectAfter, 3*c), offline: max(cfg.OfflineAfter, 10*c)}
-	t.forget = max(cfg.ForgetAfter, 3*t.offline)
-	if c == 0 || t.offline == cfg.OfflineAfter {
-		t.forget = cfg.ForgetAfter
+	t := thresholds{suspect: max(cfg.SuspectAfter, 3*c), offline: max(cfg.OfflineAfter, 10*c), forget: cfg.ForgetAfter}
+	if t.offline > cfg.OfflineAfter {
+		t.forget = max(cfg.ForgetAfter, 3*t.offline)
 	}
 	return t
 }
