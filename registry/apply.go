@@ -113,7 +113,7 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	reg.watch.heard(reg.cfg, st, old)
 	reg.beats.count(now)
 	var events []Event
-	if old == nil || change.Hive&(HiveLiveness|HiveHealth|HiveWorkerSet) != 0 || anyWorkerChanged(change.Workers, WorkerPID|WorkerModel) {
+	if change.Hive&(HiveLiveness|HiveHealth|HiveWorkerSet) != 0 || anyWorkerChanged(change.Workers, WorkerPID|WorkerModel) {
 		events = eventsOf(old, hive)
 	}
 	reg.publish(st, old, hive, change, now, events...)

@@ -333,7 +333,8 @@ func FuzzEndpoint(f *testing.F) {
 	f.Add("gpu-1", "http://localhost:8080/v1?a=b#c")
 	f.Add("fd00::1", "https://127.0.0.1")
 	f.Add("fe80::1%eth0", "http://[::]:80/a%20b")
-	f.Add("gpu-1:9000", "http://h:1:2/")
+	f.Add("gpu-1:9000", "http://h")
+	f.Add("gpu-1", "http://h:1:2/")
 	f.Add("[::1]", "http://[fe80::1%25eth0]:8080")
 	f.Fuzz(func(t *testing.T, hostname, endpoint string) {
 		hive := Hive{HiveProfile: &HiveProfile{Hostname: hostname}, Port: 7835}
