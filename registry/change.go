@@ -77,7 +77,7 @@ func (c *Change) bytes(old, hive *Hive) int {
 		return n
 	}
 	for _, w := range workersOf(hive) {
-		n += int(unsafe.Sizeof(*w.WorkerProfile)) + len(w.ID) + len(w.Model) + len(w.Endpoint) + len(w.reported)
+		n += int(unsafe.Sizeof(*w.WorkerProfile)) + len(w.ID) + len(w.Model) + len(w.Endpoint)
 	}
 	return n
 }

@@ -18,8 +18,6 @@ type WorkerProfile struct {
 	PID      OptInt
 	Model    OptString
 	Endpoint OptString // where a scheduler reaches it
-
-	reported OptString // the endpoint as reported
 }
 
 // newProfiles makes the profiles of a hive's workers from reports that were found valid, taken in this order.
@@ -28,7 +26,7 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 	for i := range profiles {
 		r := &reports[position(order, i)]
 		endpoints[i] = endpointOf(string(r.Endpoint), hostname)
-		size += len(hiveID) + len(r.Group) + len(r.Instance) + 2 + len(r.Model) + len(r.Endpoint) + len(endpoints[i])
+		size += len(hiveID) + len(r.Group) + len(r.Instance) + 2 + len(r.Model) + len(endpoints[i])
 	}
 	var text strings.Builder // of all, in one piece of memory
 	text.Grow(size)
@@ -47,10 +45,7 @@ func newProfiles(hiveID, hostname string, reports []WorkerReport, order []int32)
 		p.Instance = p.ID[len(p.ID)-len(r.Instance):]
 		p.PID = r.PID
 		p.Model = OptString(cut(string(r.Model)))
-		p.reported = OptString(cut(string(r.Endpoint)))
-		if p.Endpoint = p.reported; endpoints[i] != r.Endpoint {
-			p.Endpoint = OptString(cut(string(endpoints[i])))
-		}
+		p.Endpoint = OptString(cut(string(endpoints[i])))
 	}
 	return profiles
 }
