@@ -32,13 +32,23 @@ export interface Watch {
 
 const lostConnection = /WebSocket|ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to load resource/
 
+export interface Options extends BrowserContextOptions {
+  script?: string
+  /** Changes the figures of the fleet on their way to the page: no test machine holds a fleet of every size. */
+  figures?(fleet: Figures): void
+}
+
+export interface Figures {
+  hives: Record<string, number>
+  workers: Record<string, number>
+  vramUsedMb: number
+  vramTotalMb: number
+  heartbeatsPerSecond: number
+}
+
 /** Opens a page that is watched from its first byte on. */
-export async function open(
-  browser: Browser,
-  url: string,
-  options: BrowserContextOptions & { script?: string } = {},
-): Promise<Watch> {
-  const { script, ...contextOptions } = options
+export async function open(browser: Browser, url: string, options: Options = {}): Promise<Watch> {
+  const { script, figures, ...contextOptions } = options
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     colorScheme: 'dark',
@@ -71,6 +81,16 @@ export async function open(
   page.on('websocket', (socket) => {
     if (origin && new URL(socket.url()).host !== new URL(url).host) watch.foreign.push(socket.url())
   })
+  if (figures) {
+    await page.routeWebSocket(/graphql$/, (socket) => {
+      socket.connectToServer().onMessage((text) => {
+        const message = JSON.parse(String(text))
+        const fleet: Figures | undefined = message.payload?.data?.fleet
+        if (fleet) figures(fleet)
+        socket.send(JSON.stringify(message))
+      })
+    })
+  }
   await page.goto(url)
   return watch
 }

@@ -1,6 +1,6 @@
 import { devices, type Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
-import { picture } from './browser'
+import { type Figures, picture } from './browser'
 import { setStage } from './stage'
 
 const stage = setStage(20, 8)
@@ -134,5 +134,54 @@ describe('enlarged', () => {
     })
     expect(covered).toBe(false)
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0)
+  })
+})
+
+describe('whatever the figures are', () => {
+  const small = {
+    hives: { total: 20, online: 20, suspect: 0, offline: 0 },
+    workers: { total: 160, idle: 60, busy: 100, unknown: 0, available: 160 },
+  }
+  const large = {
+    hives: { total: 12_500, online: 8_765, suspect: 2_345, offline: 1_390 },
+    workers: { total: 100_000, idle: 39_876, busy: 48_124, unknown: 12_000, available: 100_000 },
+    vramUsedMb: 7e9,
+    vramTotalMb: 1.2e10,
+    heartbeatsPerSecond: 12_480,
+  }
+  const beside = '?sel=hive:gpu-007'
+  const visit = async (width: number, query: string) => {
+    let figures: Partial<Figures> = small
+    const page = await stage.visit(query, {
+      viewport: { width, height: 800 },
+      figures: (fleet) => Object.assign(fleet, figures),
+    })
+    await firstRow(page)
+    const total = page.getByTestId('workers-total').locator('.figure-value')
+    await total.getByText('160').waitFor()
+    const grow = async () => {
+      figures = large
+      await total.getByText('100,000').waitFor()
+    }
+    return { page, grow }
+  }
+
+  test.each([
+    [1280, beside],
+    [1280, ''],
+    [1440, beside],
+    [1110, beside],
+    [800, ''],
+  ])('the summary keeps its height and cuts nothing off, at %i with "%s"', async (width, query) => {
+    const { page, grow } = await visit(width, query)
+    const summary = page.getByTestId('summary')
+    const before = await summary.boundingBox()
+    await grow()
+    await picture(page, `summary-${width}${query && '-beside'}`)
+    expect(await summary.boundingBox()).toEqual(before)
+    const cut = await page
+      .locator('.figure')
+      .evaluateAll((figures) => figures.filter((f) => f.scrollWidth > f.clientWidth).map((f) => f.textContent))
+    expect(cut).toEqual([])
   })
 })

@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
-import { complaints, launch, open, type Watch } from './browser'
+import { complaints, launch, type Options, open, type Watch } from './browser'
 import { Fleet, Waggle } from './server'
 
 /** What the tests of a file act on: a browser, a server, and a fleet that reports to it. */
@@ -11,7 +11,7 @@ export interface Stage {
   /** The page that was opened last. */
   watch: Watch
   /** Opens the page, or another path of the server. It is closed after the test, and must have had nothing to complain of. */
-  visit(path?: string, options?: Parameters<typeof open>[2]): Promise<Watch['page']>
+  visit(path?: string, options?: Options): Promise<Watch['page']>
 }
 
 export function setStage(hives: number, workersOfEach: number): Stage {

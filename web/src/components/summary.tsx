@@ -19,7 +19,7 @@ function Figure({
       <dt>{label}</dt>
       <dd>
         <span className="figure-value">{value}</span>
-        {children && <span className="figure-more">{children}</span>}
+        <span className="figure-more">{children}</span>
       </dd>
     </div>
   )
