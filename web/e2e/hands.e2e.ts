@@ -167,21 +167,31 @@ describe('whatever the figures are', () => {
   }
 
   test.each([
-    [1280, beside],
-    [1280, ''],
-    [1440, beside],
-    [1110, beside],
-    [800, ''],
-  ])('the summary keeps its height and cuts nothing off, at %i with "%s"', async (width, query) => {
-    const { page, grow } = await visit(width, query)
-    const summary = page.getByTestId('summary')
-    const before = await summary.boundingBox()
-    await grow()
-    await picture(page, `summary-${width}${query && '-beside'}`)
-    expect(await summary.boundingBox()).toEqual(before)
-    const cut = await page
-      .locator('.figure')
-      .evaluateAll((figures) => figures.filter((f) => f.scrollWidth > f.clientWidth).map((f) => f.textContent))
-    expect(cut).toEqual([])
-  })
+    { width: 1280, query: beside, lines: 1 },
+    { width: 1280, query: `${beside}&model=gemma-3-27b`, lines: 1 },
+    { width: 1280, query: '', lines: 1 },
+    { width: 1440, query: beside, lines: 1 },
+    { width: 1110, query: beside, lines: 2 },
+    { width: 800, query: '', lines: 2 },
+  ])(
+    'the summary keeps its height, nothing is cut off, no filter stands alone: $width $query',
+    async ({ width, query, lines }) => {
+      const { page, grow } = await visit(width, query)
+      const summary = page.getByTestId('summary')
+      const before = await summary.boundingBox()
+      await grow()
+      await picture(page, `figures-${width}${query && '-beside'}`)
+      expect(await summary.boundingBox()).toEqual(before)
+      const cut = await page
+        .locator('.figure')
+        .evaluateAll((figures) => figures.filter((f) => f.scrollWidth > f.clientWidth).map((f) => f.textContent))
+      expect(cut).toEqual([])
+      const middles = await page
+        .locator('.filters > *')
+        .evaluateAll((filters) =>
+          filters.map((f) => f.getBoundingClientRect()).map(({ top, height }) => Math.round(top + height / 2)),
+        )
+      expect(new Set(middles).size).toBe(lines)
+    },
+  )
 })
