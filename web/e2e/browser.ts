@@ -34,8 +34,13 @@ const lostConnection = /WebSocket|ERR_CONNECTION|ERR_EMPTY_RESPONSE|Failed to lo
 
 export interface Options extends BrowserContextOptions {
   script?: string
-  /** Changes the figures of the fleet on their way to the page: no test machine holds a fleet of every size. */
-  figures?(fleet: Figures): void
+  /** Changes an answer on its way to the page: no test machine holds a fleet of every size. */
+  change?(answer: Answer): void
+}
+
+export interface Answer {
+  fleet?: Figures
+  fleetMap?: { layout: { groups: { key: string; workerIds: string[] }[] } | null; cells: string }
 }
 
 export interface Figures {
@@ -48,7 +53,7 @@ export interface Figures {
 
 /** Opens a page that is watched from its first byte on. */
 export async function open(browser: Browser, url: string, options: Options = {}): Promise<Watch> {
-  const { script, figures, ...contextOptions } = options
+  const { script, change, ...contextOptions } = options
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     colorScheme: 'dark',
@@ -81,12 +86,11 @@ export async function open(browser: Browser, url: string, options: Options = {})
   page.on('websocket', (socket) => {
     if (origin && new URL(socket.url()).host !== new URL(url).host) watch.foreign.push(socket.url())
   })
-  if (figures) {
+  if (change) {
     await page.routeWebSocket(/graphql$/, (socket) => {
       socket.connectToServer().onMessage((text) => {
         const message = JSON.parse(String(text))
-        const fleet: Figures | undefined = message.payload?.data?.fleet
-        if (fleet) figures(fleet)
+        if (message.payload?.data) change(message.payload.data)
         socket.send(JSON.stringify(message))
       })
     })

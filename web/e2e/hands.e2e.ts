@@ -1,6 +1,6 @@
 import { devices, type Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
-import { type Figures, picture } from './browser'
+import { type Figures, type Options, picture } from './browser'
 import { setStage } from './stage'
 
 const stage = setStage(20, 8)
@@ -77,7 +77,8 @@ describe('with the keyboard alone', () => {
 
 describe('on a phone', () => {
   const { defaultBrowserType: _, ...phone } = devices['iPhone 13'] as (typeof devices)[string]
-  const visit = (query = '') => stage.visit(query, { ...phone, viewport: { width: 390, height: 844 } })
+  const visit = (query = '', options: Options = {}) =>
+    stage.visit(query, { ...phone, viewport: { width: 390, height: 844 }, ...options })
 
   test('the filter of models is on the screen and filters', async () => {
     const page = await visit()
@@ -114,6 +115,31 @@ describe('on a phone', () => {
       .evaluateAll((kinds) => kinds.filter((k) => k.scrollWidth > k.clientWidth).map((k) => k.textContent))
     expect(over).toEqual([])
     await stage.waggle.query('mutation { removeHive(id: "gpu-ill") }')
+  })
+
+  test.each([
+    [250, 3],
+    [12_500, 3],
+    [12_500, 1],
+  ])('the map of %i hives leaves room for the list, at %i pixels to one', async (hives, deviceScaleFactor) => {
+    const groups = Array.from({ length: hives }, (_, h) => ({
+      key: `hive-${h}`,
+      workerIds: Array.from({ length: 8 }, (_, w) => `hive-${h}/llm/${w}`),
+    }))
+    const page = await visit('', {
+      deviceScaleFactor,
+      change: ({ fleetMap }) => {
+        if (!fleetMap) return
+        if (fleetMap.layout) fleetMap.layout.groups = groups
+        fleetMap.cells = '0z9~9z0!'.repeat(hives)
+      },
+    })
+    const map = page.getByRole('img', { name: `on ${hives.toLocaleString('en-US')} hives` })
+    await map.waitFor()
+    await picture(page, `map-phone-${hives}-${deviceScaleFactor}`)
+    expect((await map.boundingBox())?.height).toBeLessThanOrEqual(96)
+    // What is wider than a phone makes its page wider.
+    expect(await page.evaluate(() => innerWidth)).toBe(390)
   })
 })
 
@@ -154,7 +180,7 @@ describe('whatever the figures are', () => {
     let figures: Partial<Figures> = small
     const page = await stage.visit(query, {
       viewport: { width, height: 800 },
-      figures: (fleet) => Object.assign(fleet, figures),
+      change: ({ fleet }) => fleet && Object.assign(fleet, figures),
     })
     await firstRow(page)
     const total = page.getByTestId('workers-total').locator('.figure-value')

@@ -24,7 +24,7 @@ export function GpuMap({ most }: { most: number }) {
   // Where the pointer is, not what is there: the tiles move when workers come and go.
   const [hover, setHover] = useState<{ x: number; y: number } | null>(null)
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null)
-  const ratio = window.devicePixelRatio || 1
+  const screenRatio = window.devicePixelRatio || 1
 
   useEffect(() => {
     const element = box.current
@@ -38,16 +38,17 @@ export function GpuMap({ most }: { most: number }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the counts change with the layout only.
   const mosaic = useMemo(() => {
     if (!cells || width === 0) return null
-    return arrange(cells.counts, Math.floor(width * ratio), Math.floor(most * ratio), Math.round(largestTile * ratio))
-  }, [layout, width, most, ratio])
+    return arrange(cells.counts, width, most, largestTile, screenRatio)
+  }, [layout, width, most, screenRatio])
+  const ratio = mosaic?.ratio ?? screenRatio
 
   // Before the layout arrives the room it will need is kept free, so that the rows below do not jump.
   const fleet = useValue(page.summary.live.state).value?.fleet
   const { hives, workers } = fleet ?? {}
-  const expected =
+  const likely =
     !cells && width > 0 && hives?.total && workers
-      ? arrange(Array(hives.total).fill(Math.ceil(workers.total / hives.total)), width, most, largestTile).height
-      : 0
+      ? arrange(Array(hives.total).fill(Math.ceil(workers.total / hives.total)), width, most, largestTile, screenRatio)
+      : null
 
   usePainting(canvas, mosaic, cells, dark)
 
@@ -85,7 +86,7 @@ export function GpuMap({ most }: { most: number }) {
     : 'Map of the fleet, loading.'
 
   return (
-    <div ref={box} className="map-box" style={expected ? { minHeight: expected } : undefined}>
+    <div ref={box} className="map-box" style={likely ? { minHeight: likely.height / likely.ratio } : undefined}>
       <canvas
         ref={canvas}
         role="img"

@@ -7,16 +7,18 @@ import { paletteOf } from './palette'
 const fleets = fc.record({
   counts: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 200 }),
   width: fc.integer({ min: 200, max: 2600 }),
-  height: fc.integer({ min: 60, max: 600 }),
+  height: fc.integer({ min: 20, max: 600 }),
+  ratio: fc.constantFrom(1, 1.25, 3),
 })
 
 describe('a mosaic', () => {
   test('every tile stands inside the canvas, overlaps no other, and is found where it was painted', () => {
     fc.assert(
-      fc.property(fleets, ({ counts, width, height }) => {
-        const m = arrange(counts, width, height, 18)
+      fc.property(fleets, ({ counts, width, height, ratio }) => {
+        const m = arrange(counts, width, height, 18, ratio)
         const total = counts.reduce((a, b) => a + b, 0)
         expect(m.size).toBe(total)
+        expect(m.height).toBeLessThanOrEqual(height * m.ratio)
         const pixels = new Uint32Array(m.width * m.height)
         const cells = 'z'.repeat(total)
         expect(paint(m, cells, null, paletteOf(true), pixels)).toBe(total)
@@ -32,24 +34,33 @@ describe('a mosaic', () => {
     )
   })
 
-  test('a hundred thousand workers fit a laptop', () => {
-    const m = arrange(Array(12_500).fill(8), 1252, 300, 18)
-    expect(m.size).toBe(100_000)
-    expect(m.height).toBeLessThanOrEqual(330)
+  test.each([
+    [1252, 300],
+    [1252, 210],
+    [358, 96],
+  ])('every fleet fits %i x %i', (width, most) => {
+    for (const hives of [1, 250, 12_500]) {
+      for (const ratio of [1, 2, 3]) {
+        const m = arrange(Array(hives).fill(8), width, most, 18, ratio)
+        expect(m.size).toBe(8 * hives)
+        expect(m.width / m.ratio).toBeCloseTo(width)
+        expect(m.height / m.ratio).toBeLessThanOrEqual(most)
+      }
+    }
   })
 
   test('between the tiles there is nothing', () => {
-    const m = arrange([4, 4], 400, 200, 18)
+    const m = arrange([4, 4], 400, 200, 18, 1)
     expect(tileAt(m, -1, 0)).toBeNull()
     expect(tileAt(m, 2 * m.tile + 2, 0)).toBeNull()
     expect(tileAt(m, 0, m.height + 50)).toBeNull()
-    expect(tileAt(arrange([], 400, 200, 18), 0, 0)).toBeNull()
+    expect(tileAt(arrange([], 400, 200, 18, 1), 0, 0)).toBeNull()
     expect(blocksWithin(m, 0, 0, 5, 5)).toEqual([0])
     expect(blocksWithin(m, 0, 0, 400, 200)).toEqual([0, 1])
   })
 
   test('repaints only what changed', () => {
-    const m = arrange([8], 400, 200, 18)
+    const m = arrange([8], 400, 200, 18, 1)
     const pixels = new Uint32Array(m.width * m.height)
     paint(m, '00000000', null, paletteOf(false), pixels)
     expect(paint(m, '00z00000', '00000000', paletteOf(false), pixels)).toBe(1)
@@ -57,7 +68,7 @@ describe('a mosaic', () => {
   })
 
   test('suspect and offline differ from every figure and from each other by more than colour', () => {
-    const m = arrange([1], 400, 200, 18)
+    const m = arrange([1], 400, 200, 18, 1)
     const draw = (cell: string) => {
       const pixels = new Uint32Array(m.width * m.height)
       paint(m, cell, null, paletteOf(true), pixels)

@@ -1,5 +1,7 @@
-/** Where the tiles of a fleet map stand. Lengths are in device pixels; blocks and cells in the order of the layout. */
+/** Where the tiles of a fleet map stand. Lengths are in pixels of the canvas; blocks and cells in the order of the layout. */
 export interface Mosaic {
+  /** Pixels of the canvas to one of the page. */
+  ratio: number
   width: number
   height: number
   /** Rows of tiles in every block: one height for all leaves no ragged shelves. */
@@ -33,22 +35,35 @@ function sides(largest: number): { tile: number; gap: number }[] {
 }
 
 /**
- * Arranges one block per hive, left to right and shelf by shelf, with the largest tiles that fit.
- * What does not fit even with the smallest tiles makes the map taller than `mostHeight`: nothing is left out.
+ * Arranges one block per hive, left to right and shelf by shelf, with the largest tiles that fit. Lengths are in pixels
+ * of the page, of which each is `ratio` of the screen's wide. Nothing is left out and the height is kept: for more tiles
+ * than the screen has pixels the canvas is finer than the screen, and the browser blends them.
  */
-export function arrange(counts: readonly number[], width: number, mostHeight: number, largest: number): Mosaic {
+export function arrange(
+  counts: readonly number[],
+  width: number,
+  mostHeight: number,
+  largest: number,
+  ratio: number,
+): Mosaic {
   const rows = rowsFor(counts)
-  let best: Mosaic | null = null
-  for (const { tile, gap } of sides(largest)) {
-    best = shelve(counts, width, tile, gap, rows)
-    if (best.height <= mostHeight && fits(best, width)) break
+  for (const { tile, gap } of sides(Math.round(largest * ratio))) {
+    const m = shelve(counts, Math.floor(width * ratio), tile, gap, rows, ratio)
+    if (m.height <= mostHeight * ratio && fits(m)) return m
   }
-  return best as Mosaic
+  return arrange(counts, width, mostHeight, largest, 2 * ratio)
 }
 
-const fits = (m: Mosaic, width: number): boolean => m.columns.every((c) => c * m.tile <= width)
+const fits = (m: Mosaic): boolean => m.columns.every((c) => c * m.tile <= m.width)
 
-function shelve(counts: readonly number[], width: number, tile: number, gap: number, rows: number): Mosaic {
+function shelve(
+  counts: readonly number[],
+  width: number,
+  tile: number,
+  gap: number,
+  rows: number,
+  ratio: number,
+): Mosaic {
   const blocks = counts.length
   const starts = new Int32Array(blocks + 1)
   const lefts = new Int32Array(blocks)
@@ -76,7 +91,7 @@ function shelve(counts: readonly number[], width: number, tile: number, gap: num
   starts[blocks] = size
   shelves.push(blocks)
   const height = blocks === 0 ? 0 : y + rows * tile
-  return { width, height, rows, tile, size, starts, lefts, tops, columns, shelves }
+  return { ratio, width, height, rows, tile, size, starts, lefts, tops, columns, shelves }
 }
 
 /** The last index of a rising list whose value is not above `value`; -1 when all are. */
