@@ -117,6 +117,18 @@ describe('on a phone', () => {
     await stage.waggle.query('mutation { removeHive(id: "gpu-ill") }')
   })
 
+  test('a finger on the map chooses a hive, and then one of its workers', async () => {
+    const page = await visit()
+    await page.getByRole('img', { name: /^Map of 160 workers on 20 hives/ }).tap({ position: { x: 5, y: 5 } })
+    const hive = page.getByRole('img', { name: /^Map of 8 workers on 1 hive,/ })
+    await hive.waitFor()
+    expect(new URL(page.url()).search).toBe('?hive=gpu-000')
+    await page.getByTestId('total').getByText('8 workers').waitFor()
+    await picture(page, 'map-hive-phone')
+    await hive.tap({ position: { x: 36, y: 12 } })
+    await page.getByTestId('drawer').getByRole('heading', { name: 'gpu-000/llm/8080' }).waitFor()
+  })
+
   test.each([
     [250, 3],
     [12_500, 3],

@@ -2,13 +2,26 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import { execute, operation } from '../api/client'
 import { PeekDocument, type PeekQuery } from '../api/gen/graphql'
 import { counted, megabytes, word } from '../lib/format'
-import { arrange, blocksWithin, type Mosaic, offlineCode, paint, stepOf, suspectCode, tileAt } from '../lib/mosaic'
+import {
+  arrange,
+  blockNear,
+  blocksWithin,
+  type Mosaic,
+  offlineCode,
+  paint,
+  stepOf,
+  suspectCode,
+  tileAt,
+} from '../lib/mosaic'
 import { paletteOf } from '../lib/palette'
 import { usePage, useValue } from '../page'
 import type { FleetCells } from '../store/map'
 import { workerState } from './parts'
+import { useMedia } from './usemedia'
 
 const largestTile = 18
+/** What a finger can aim at (WCAG 2.5.8). */
+const fingerTile = 24
 const dragMin = 6
 const peekAfterMs = 150
 const mostHivesByDrag = 60
@@ -25,6 +38,7 @@ export function GpuMap({ most }: { most: number }) {
   const [hover, setHover] = useState<{ x: number; y: number } | null>(null)
   const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null)
   const screenRatio = window.devicePixelRatio || 1
+  const largest = useMedia('(pointer: coarse)') ? fingerTile : largestTile
 
   useEffect(() => {
     const element = box.current
@@ -38,8 +52,8 @@ export function GpuMap({ most }: { most: number }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the counts change with the layout only.
   const mosaic = useMemo(() => {
     if (!cells || width === 0) return null
-    return arrange(cells.counts, width, most, largestTile, screenRatio)
-  }, [layout, width, most, screenRatio])
+    return arrange(cells.counts, width, most, largest, screenRatio)
+  }, [layout, width, most, largest, screenRatio])
   const ratio = mosaic?.ratio ?? screenRatio
 
   // Before the layout arrives the room it will need is kept free, so that the rows below do not jump.
@@ -47,7 +61,7 @@ export function GpuMap({ most }: { most: number }) {
   const { hives, workers } = fleet ?? {}
   const likely =
     !cells && width > 0 && hives?.total && workers
-      ? arrange(Array(hives.total).fill(Math.ceil(workers.total / hives.total)), width, most, largestTile, screenRatio)
+      ? arrange(Array(hives.total).fill(Math.ceil(workers.total / hives.total)), width, most, largest, screenRatio)
       : null
 
   usePainting(canvas, mosaic, cells, dark)
@@ -60,15 +74,27 @@ export function GpuMap({ most }: { most: number }) {
   const workerOf = (block: number, tile: number): string | undefined =>
     cells?.groups[block]?.workerIds[tile - (mosaic?.starts[block] ?? 0)]
 
-  const finish = () => {
+  /** A mouse means the worker; a finger that covers many means their hive, until it is the only one. */
+  const choose = (x: number, y: number, byFinger: boolean) => {
+    if (!mosaic || !cells) return
+    if (byFinger && mosaic.tile < Math.floor(fingerTile * ratio) && cells.groups.length > 1) {
+      const block = blockNear(mosaic, x * ratio, y * ratio, fingerTile * ratio)
+      const hive = block !== null && cells.groups[block]?.key
+      if (hive) page.address.go({ hive: [hive] })
+      return
+    }
+    const hit = tileUnder(x, y)
+    const id = hit && workerOf(hit.block, hit.tile)
+    if (id) page.address.go({ sel: `worker:${id}` })
+  }
+
+  const finish = (event: React.PointerEvent) => {
     if (!drag || !mosaic || !cells) return
     const [x0, x1] = [Math.min(drag.x0, drag.x1), Math.max(drag.x0, drag.x1)]
     const [y0, y1] = [Math.min(drag.y0, drag.y1), Math.max(drag.y0, drag.y1)]
     setDrag(null)
     if (x1 - x0 < dragMin && y1 - y0 < dragMin) {
-      const hit = tileUnder(drag.x1, drag.y1)
-      const id = hit && workerOf(hit.block, hit.tile)
-      if (id) page.address.go({ sel: `worker:${id}` })
+      choose(drag.x1, drag.y1, event.pointerType === 'touch')
       return
     }
     const hives = blocksWithin(mosaic, x0 * ratio, y0 * ratio, x1 * ratio, y1 * ratio).flatMap(

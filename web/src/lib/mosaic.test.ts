@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { census } from '../store/map'
-import { arrange, blocksWithin, paint, stepOf, tileAt } from './mosaic'
+import { arrange, blockNear, blocksWithin, paint, stepOf, tileAt } from './mosaic'
 import { paletteOf } from './palette'
 
 const fleets = fc.record({
@@ -57,6 +57,14 @@ describe('a mosaic', () => {
     expect(tileAt(arrange([], 400, 200, 18, 1), 0, 0)).toBeNull()
     expect(blocksWithin(m, 0, 0, 5, 5)).toEqual([0])
     expect(blocksWithin(m, 0, 0, 400, 200)).toEqual([0, 1])
+  })
+
+  test('a finger between two blocks means the nearer one', () => {
+    const m = arrange([4, 4], 400, 200, 18, 1)
+    const gap = m.lefts[1] as number
+    expect([0, 37, gap - 1, gap + 30, gap + 30 + 18].map((x) => blockNear(m, x, 4, 24))).toEqual([0, 0, 1, 1, 1])
+    expect(blockNear(m, 10, m.height + 23, 24)).toBe(0)
+    expect(blockNear(m, 10, m.height + 24, 24)).toBeNull()
   })
 
   test('repaints only what changed', () => {

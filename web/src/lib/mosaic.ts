@@ -122,17 +122,34 @@ export function tileAt(m: Mosaic, x: number, y: number): { tile: number; block: 
   return { tile, block }
 }
 
+function edges(m: Mosaic, block: number): { left: number; top: number; right: number; bottom: number } {
+  const left = m.lefts[block] as number
+  const top = m.tops[block] as number
+  return { left, top, right: left + (m.columns[block] as number) * m.tile, bottom: top + m.rows * m.tile }
+}
+
 /** Blocks that a rectangle touches. */
 export function blocksWithin(m: Mosaic, x0: number, y0: number, x1: number, y1: number): number[] {
   const touched: number[] = []
   for (let b = 0; b < m.lefts.length; b++) {
-    const left = m.lefts[b] as number
-    const top = m.tops[b] as number
-    const right = left + (m.columns[b] as number) * m.tile
-    const bottom = top + m.rows * m.tile
+    const { left, top, right, bottom } = edges(m, b)
     if (left < x1 && right > x0 && top < y1 && bottom > y0) touched.push(b)
   }
   return touched
+}
+
+/** The block nearest to this pixel; null where none is less than `reach` away. */
+export function blockNear(m: Mosaic, x: number, y: number, reach: number): number | null {
+  let nearest: number | null = null
+  let least = reach
+  for (let b = 0; b < m.lefts.length; b++) {
+    const { left, top, right, bottom } = edges(m, b)
+    const away = Math.hypot(Math.max(left - x, 0, x - right), Math.max(top - y, 0, y - bottom))
+    if (away >= least) continue
+    nearest = b
+    least = away
+  }
+  return nearest
 }
 
 /** Colours of tiles as little-endian RGBA words, as ImageData holds them. */
