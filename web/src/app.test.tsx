@@ -475,14 +475,67 @@ describe('keys', () => {
     expect(screen.getByText('The server does not answer.')).toBeTruthy()
   })
 
-  test('Space pauses and resumes', async () => {
+  test('Space pauses and resumes; what has no answer yet gets one', async () => {
     show()
     await tick()
     key(' ')
     expect(pill()).toBe('Paused')
-    expect(socket.active()).toHaveLength(0)
+    expect(socket.active().map((f) => f.name)).toEqual(['Workers'])
+    await rows(['a/llm/1'])
+    expect(socket.active('Workers')).toHaveLength(0)
     key(' ')
     expect(socket.active('Fleet')).toHaveLength(1)
+  })
+
+  test('paused: nothing moves because the tab was hidden meanwhile', async () => {
+    show()
+    await tick()
+    await rows(['a/llm/1'])
+    await pass(500)
+    for (const f of socket.active('FleetMap')) {
+      act(() => f.next({ fleetMap: { revision: 'epoch1.1', layoutVersion: 1, layout: { groups: [] }, cells: '' } }))
+    }
+    act(() => socket.only('RowHistories').next({ workers: { nodes: [] } }))
+    key(' ')
+    const asked = socket.followed.length
+    const hidden = vi.spyOn(document, 'hidden', 'get')
+    for (const is of [true, false]) {
+      hidden.mockReturnValue(is)
+      fireEvent(document, new Event('visibilitychange'))
+    }
+    expect(socket.followed.length).toBe(asked)
+    key(' ')
+    expect(socket.only('Fleet').variables.intervalMs).toBe(1000)
+  })
+
+  test('find, opened while paused: the best worker is asked for once, and again for another question', async () => {
+    let asked = 0
+    const best = () => ({ ...worker(`a/llm/${++asked}`), endpoint: null })
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(async (_, { body }: RequestInit) =>
+        String(body).includes('BestWorker')
+          ? new Response(JSON.stringify({ data: { bestWorker: best() } }))
+          : new Response(JSON.stringify(server)),
+      ),
+    )
+    show()
+    await tick()
+    key(' ')
+    act(() => page.address.go({ view: 'find', model: ['m'] }))
+    await pass(5000)
+    expect(screen.getByTestId('best').textContent).toContain('a/llm/1')
+    act(() => page.address.go({ model: ['n'] }))
+    await pass(5000)
+    expect(screen.getByTestId('best').textContent).toContain('a/llm/2')
+    key(' ')
+    await tick()
+    await pass(2500)
+    expect(asked).toBeGreaterThan(3)
+    key(' ')
+    const then = asked
+    await pass(5000)
+    expect(asked).toBe(then)
   })
 })
 

@@ -91,7 +91,8 @@ export class Page {
     this.summary.start()
     const onVisibility = () => {
       this.connection.setHidden(document.hidden)
-      this.summary.setHidden(document.hidden)
+      // While paused it would ask again only to show other figures: a pause begins and ends in a tab that is seen.
+      if (this.connection.status.get().phase !== 'paused') this.summary.setHidden(document.hidden)
     }
     document.addEventListener('visibilitychange', onVisibility)
     onVisibility()

@@ -27,11 +27,18 @@ export interface Sink<Result> {
   again?(): void
 }
 
-interface Entry {
+/** When an operation is followed although others are not. */
+export interface Exceptions {
+  whileHidden?: boolean
+  /** Until its first answer: what is opened while the page is paused has something to show, and stands still then. */
+  onceWhilePaused?: boolean
+}
+
+interface Entry extends Exceptions {
   payload: SubscribePayload
   sink: Sink<unknown>
-  whileHidden: boolean
   begun: boolean
+  answered: boolean
   stop: (() => void) | null
 }
 
@@ -81,9 +88,7 @@ export class Connection {
   constructor(makeSocket: (hooks: SocketHooks) => Socket) {
     this.#socket = makeSocket({ retryWait: (attempt) => this.#wait(attempt) })
     this.#unhook.push(
-      this.#socket.on('connecting', () => {
-        if (this.#phase !== 'paused') this.status.update({ nextTryAt: null })
-      }),
+      this.#socket.on('connecting', () => this.status.update({ nextTryAt: null })),
       this.#socket.on('connected', () => {
         this.#lastTick = Date.now()
         if (this.#phase === 'refused') this.status.update({ phase: 'connecting', reason: '' })
@@ -104,13 +109,14 @@ export class Connection {
   follow<Result, Variables>(
     { document, variables }: Operation<Result, Variables>,
     sink: Sink<Result>,
-    { whileHidden = false } = {},
+    exceptions: Exceptions = {},
   ): () => void {
     const entry: Entry = {
+      ...exceptions,
       payload: { query: document.toString(), variables: variables as Record<string, unknown> },
       sink: sink as Sink<unknown>,
-      whileHidden,
       begun: false,
+      answered: false,
       stop: null,
     }
     this.#entries.add(entry)
@@ -144,7 +150,7 @@ export class Connection {
     if (this.#phase === 'paused') return
     this.status.update({ phase: 'paused', nextTryAt: null })
     this.#skipWait?.()
-    for (const entry of this.#entries) this.#stop(entry)
+    for (const entry of this.#entries) if (this.#stands(entry)) this.#stop(entry)
   }
 
   resume(): void {
@@ -182,13 +188,20 @@ export class Connection {
     for (const unhook of this.#unhook) unhook()
   }
 
+  /** Is this one not to be followed now? */
+  #stands(entry: Entry): boolean {
+    if (this.#phase === 'refused' || (this.#hidden && !entry.whileHidden)) return true
+    return this.#phase === 'paused' && (entry.answered || !entry.onceWhilePaused)
+  }
+
   #start(entry: Entry): void {
-    if (entry.stop || this.#phase === 'paused' || this.#phase === 'refused') return
-    if (this.#hidden && !entry.whileHidden) return
+    if (entry.stop || this.#stands(entry)) return
     let over = false
     const dispose = this.#socket.subscribe<unknown>(entry.payload, {
       next: ({ data, errors }) => {
         if (over) return
+        entry.answered = true
+        if (this.#stands(entry)) this.#stop(entry)
         if (errors?.length) entry.sink.error(errors.map((e) => e.message).join(' '))
         else if (data) entry.sink.next(data)
       },
@@ -240,7 +253,6 @@ export class Connection {
     if (this.#forbidden) return Promise.reject(this.#forbidden)
     const most = Math.min(retryMostMs, retryFirstMs * 2 ** attempt)
     const delay = most / 2 + (Math.random() * most) / 2
-    if (this.#phase === 'paused') return Promise.resolve()
     this.status.update({ nextTryAt: Date.now() + delay })
     return new Promise((resolve) => {
       const done = () => {

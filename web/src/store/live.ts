@@ -1,5 +1,5 @@
 import type { Operation } from '../api/client'
-import type { Connection } from './connection'
+import type { Connection, Exceptions } from './connection'
 import { onFrame } from './frame'
 import { Observable } from './observable'
 
@@ -19,7 +19,7 @@ export interface LiveState<T> {
 export class Live<Result> {
   readonly state = new Observable<LiveState<Result>>({ value: null, error: '', waiting: true })
   readonly #connection: Connection
-  readonly #whileHidden: boolean
+  readonly #exceptions: Exceptions
   readonly #arrived: ((result: Result) => void) | undefined
   #asked = ''
   #stop: (() => void) | null = null
@@ -33,7 +33,7 @@ export class Live<Result> {
     } = {},
   ) {
     this.#connection = connection
-    this.#whileHidden = options.whileHidden ?? false
+    this.#exceptions = { whileHidden: options.whileHidden, onceWhilePaused: true }
     this.#arrived = options.arrived
   }
 
@@ -57,7 +57,7 @@ export class Live<Result> {
         },
         error: (error) => this.state.update({ error, waiting: false }),
       },
-      { whileHidden: this.#whileHidden },
+      this.#exceptions,
     )
   }
 

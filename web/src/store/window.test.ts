@@ -103,6 +103,35 @@ describe('a window of rows', () => {
     expect(socket.only('Workers').variables.filter).toEqual({ ids: ['z/g/1'] })
   })
 
+  test('paused: a hold neither begins nor ends, so that nothing is asked and nothing moves', () => {
+    send(['h/g/1', 'h/g/2'])
+    page.connection.pause()
+    const asked = socket.followed.length
+    page.workers.hold()
+    expect(state().held).toBe(false)
+    expect(socket.followed.length).toBe(asked)
+    page.connection.resume()
+    expect(state().held).toBe(true)
+    expect(socket.only('Workers').variables.filter).toEqual({ ids: ['h/g/1', 'h/g/2'] })
+    send(['h/g/1', 'h/g/2'])
+    page.connection.pause()
+    page.workers.release()
+    expect(shown()).toEqual(['h/g/1', 'h/g/2'])
+    expect(socket.active('Workers')).toHaveLength(0)
+    page.connection.resume()
+    expect(state().held).toBe(false)
+    expect(socket.only('Workers').variables.filter).toBeNull()
+  })
+
+  test('paused: other rows come, once', () => {
+    send(['h/g/1'], {}, 500)
+    page.connection.pause()
+    page.workers.look(100, 120)
+    send(['z/g/1'], {}, 500)
+    expect(shown()).toEqual(['z/g/1'])
+    expect(socket.active('Workers')).toHaveLength(0)
+  })
+
   test('an error is said, and goes with the next answer', () => {
     socket.only('Workers').refuse('search is too long.')
     expect(state().error).toBe('search is too long.')

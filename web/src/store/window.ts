@@ -68,6 +68,7 @@ export class RowWindow<R extends Row, Filter, Order> {
     waiting: true,
     error: '',
   })
+  readonly #connection: Connection
   readonly #source: Source<R, Filter, Order>
   readonly #rows: Live<unknown>
   readonly #order: Live<unknown>
@@ -78,11 +79,13 @@ export class RowWindow<R extends Row, Filter, Order> {
   #heldIds: string[] | null = null
 
   constructor(connection: Connection, source: Source<R, Filter, Order>) {
+    this.#connection = connection
     this.#source = source
     this.#rows = new Live(connection)
     this.#order = new Live(connection)
     this.#rows.state.subscribe(() => this.#arrived())
     this.#order.state.subscribe(() => this.#counted())
+    connection.status.subscribe(() => this.#settle())
   }
 
   /** The operation that is running, for "copy as"; null while nothing is asked. */
@@ -111,17 +114,20 @@ export class RowWindow<R extends Row, Filter, Order> {
   }
 
   hold(): void {
-    if (this.#wanted) return
     this.#wanted = true
-    this.#freeze()
+    this.#settle()
   }
 
   release(): void {
-    if (!this.#wanted) return
     this.#wanted = false
-    this.#heldIds = null
-    this.state.update({ held: false, moves: 0 })
-    this.#send()
+    this.#settle()
+  }
+
+  /** Holds or lets go, as is wanted. While the page is paused all stands still; to ask for its rows otherwise would move them. */
+  #settle(): void {
+    if (this.#connection.status.get().phase === 'paused') return
+    if (this.#wanted) this.#freeze()
+    else this.#thaw()
   }
 
   #send(): void {
@@ -144,6 +150,13 @@ export class RowWindow<R extends Row, Filter, Order> {
     if (this.#heldIds || waiting || rows.length === 0) return
     this.#heldIds = rows.map((r) => r.id)
     this.state.update({ held: true, moves: 0, gone: new Set() })
+    this.#send()
+  }
+
+  #thaw(): void {
+    if (!this.#heldIds) return
+    this.#heldIds = null
+    this.state.update({ held: false, moves: 0 })
     this.#send()
   }
 
@@ -183,7 +196,7 @@ export class RowWindow<R extends Row, Filter, Order> {
       waiting: false,
       error: '',
     })
-    if (this.#wanted) this.#freeze()
+    this.#settle()
   }
 
   #counted(): void {

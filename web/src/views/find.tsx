@@ -21,38 +21,48 @@ const candidates = 20
 type Best = BestWorkerQuery['bestWorker']
 type Candidate = CandidatesSubscription['workers']['nodes'][number]
 
-/** Asks what a scheduler asks, as a scheduler asks it: over HTTP, once a second, timed. */
-function useBest(model: string, minFreeVramMb: number | null) {
+interface Answer {
+  model: string
+  best: Best
+  tookMs: number
+  error: string
+}
+
+/** Asks what a scheduler asks, as a scheduler asks it: over HTTP, once a second, timed; while paused, only once for each question. */
+function useBest(model: string, minFreeVramMb: number | null): Answer | null {
   const page = usePage()
   const { phase } = useValue(page.connection.status)
-  const asking = phase === 'live' && model !== ''
-  const [answer, setAnswer] = useState<{ best: Best; tookMs: number; error: string } | null>(null)
+  const [answer, setAnswer] = useState<Answer | null>(null)
+  const answered = useRef('')
+  const live = phase === 'live'
+  const paused = phase === 'paused'
   useEffect(() => {
-    setAnswer(null)
-    if (!model) return
-  }, [model])
-  useEffect(() => {
-    if (!asking) return
+    const question = operation(BestWorkerDocument, { model, minFreeVramMb })
+    const name = JSON.stringify(question.variables)
+    if (!model || !(live || (paused && answered.current !== name))) return
     const stop = new AbortController()
     const ask = async () => {
       if (document.hidden) return
       const before = performance.now()
+      const got = (best: Best, error = '') => {
+        answered.current = name
+        setAnswer({ model, best, tookMs: performance.now() - before, error })
+      }
       try {
-        const { bestWorker } = await execute(operation(BestWorkerDocument, { model, minFreeVramMb }), stop.signal)
-        setAnswer({ best: bestWorker, tookMs: performance.now() - before, error: '' })
+        const { bestWorker } = await execute(question, stop.signal)
+        got(bestWorker)
       } catch (cause) {
-        if (!stop.signal.aborted)
-          setAnswer({ best: null, tookMs: performance.now() - before, error: (cause as Error).message })
+        if (!stop.signal.aborted) got(null, (cause as Error).message)
       }
     }
     void ask()
-    const timer = setInterval(ask, everyMs)
+    const timer = live ? setInterval(ask, everyMs) : undefined
     return () => {
       stop.abort()
       clearInterval(timer)
     }
-  }, [asking, model, minFreeVramMb])
-  return answer
+  }, [live, paused, model, minFreeVramMb])
+  return answer?.model === model ? answer : null
 }
 
 /** Why there is no candidate, as far as the page knows. */
