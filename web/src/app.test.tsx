@@ -409,6 +409,29 @@ test('activity: what is read stays where it is when more happens', async () => {
   expect(list.scrollTop).toBe(375)
 })
 
+test('activity: what happened today is told from other days by the clock of the server, not by this one', async () => {
+  const noon = new Date(2026, 4, 5, 12).getTime()
+  vi.setSystemTime(noon + 86_400_000)
+  const happened = (at: number) => ({
+    revision: `epoch1.${at}`,
+    at: new Date(at).toISOString(),
+    kind: 'HIVE_JOINED',
+    hiveId: 'a',
+    workerId: null,
+    message: '',
+  })
+  const events = [happened(noon - 60_000), happened(noon - 86_400_000)]
+  vi.stubGlobal(
+    'fetch',
+    vi.fn(async () => new Response(JSON.stringify({ data: { events } }))),
+  )
+  show('/?view=activity')
+  await pass(50)
+  await tick({ serverTime: new Date(noon).toISOString() })
+  await pass(1000)
+  expect([...document.querySelectorAll('.event time')].map((time) => time.textContent)).toEqual(['11:59:00', '4 May'])
+})
+
 describe('keys', () => {
   test('j, k, Enter and Escape walk, open and leave rows', async () => {
     show()

@@ -8,12 +8,12 @@ import {
   WorkerDetailDocument,
   type WorkerDetailSubscription,
 } from '../api/gen/graphql'
-import { count, duration, gigabytes, megabytes, moment, percent, unknown } from '../lib/format'
+import { count, duration, gigabytes, megabytes, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
 import { identity } from '../store/events'
 import { Live } from '../store/live'
 import { start } from '../store/url'
-import { Age, requests } from '../views/columns'
+import { Age, Moment, requests } from '../views/columns'
 import { hiveNote } from '../views/hives'
 import { CopyMenu, copy } from './copymenu'
 import { EventRow } from './eventrow'
@@ -352,7 +352,7 @@ function HiveDetail({ id }: { id: string }) {
             [
               'First seen',
               <span key="first">
-                {moment(hive.firstSeenAt, Date.now())}, <Age at={hive.firstSeenAt} /> ago
+                <Moment at={hive.firstSeenAt} />, <Age at={hive.firstSeenAt} /> ago
               </span>,
             ],
             ['Clock skew', hive.clockSkewMs === null ? unknown : `${count(hive.clockSkewMs)} ms`],

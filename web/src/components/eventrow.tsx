@@ -1,6 +1,7 @@
-import { moment, word } from '../lib/format'
+import { word } from '../lib/format'
 import { usePage } from '../page'
 import type { FleetEvent } from '../store/events'
+import { Moment } from '../views/columns'
 
 /** How it should be taken. */
 function tone(kind: FleetEvent['kind']): string {
@@ -32,7 +33,7 @@ export function EventRow({ event }: { event: FleetEvent }) {
   return (
     <div className="event">
       <time dateTime={event.at} title={new Date(event.at).toLocaleString('en-GB')}>
-        {moment(event.at, Date.now())}
+        <Moment at={event.at} />
       </time>
       <span className={`event-kind ${tone(event.kind)}`}>
         <i aria-hidden="true" />

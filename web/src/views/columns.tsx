@@ -1,7 +1,7 @@
 import type { WorkerRowFragment } from '../api/gen/graphql'
 import { Barred, Meter, Sparkline, StateBadge, workerState } from '../components/parts'
 import type { Column } from '../components/rowtable'
-import { age, count, duration, gigabytes, megabytes, percent, unknown } from '../lib/format'
+import { age, count, duration, gigabytes, megabytes, moment, percent, unknown } from '../lib/format'
 import { usePage, useValue } from '../page'
 
 type Worker = WorkerRowFragment
@@ -12,6 +12,12 @@ const known = (value: string): React.ReactNode => (value === unknown ? <span cla
 export function Age({ at }: { at: string }) {
   const page = usePage()
   return <>{age(at, useValue(page.clock.now))}</>
+}
+
+/** When it was: the time of day, or the day where the server's clock shows another one by now. */
+export function Moment({ at }: { at: string }) {
+  const page = usePage()
+  return <>{moment(at, useValue(page.clock.now))}</>
 }
 
 function Course({ id }: { id: string }) {
