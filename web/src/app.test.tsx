@@ -191,6 +191,47 @@ describe('what the page says', () => {
     expect(ids()).toEqual(['d', 'c'])
   })
 
+  test('the best worker: it does not change under the pointer, or the focus', async () => {
+    let best: object | null = null
+    vi.stubGlobal(
+      'fetch',
+      vi.fn(
+        async (_, { body }: RequestInit) =>
+          new Response(JSON.stringify(String(body).includes('BestWorker') ? { data: { bestWorker: best } } : server)),
+      ),
+    )
+    show('/?view=find&model=m')
+    const answer = async (id: string | null, vramFreeMb = 1024) => {
+      best = id === null ? null : worker(id, { endpoint: null, vramFreeMb })
+      await tick()
+      await pass(1000)
+    }
+    const panel = within(screen.getByTestId('best'))
+    const link = () => panel.getByRole('button')
+    const said = () => link().parentElement?.textContent
+    await answer('a')
+    await answer('b')
+    expect(said()).toBe('bendpoint unknown1.0 GB free')
+    fireEvent.pointerEnter(link().parentElement as HTMLElement)
+    await answer('b', 2048)
+    expect(said()).toBe('bendpoint unknown2.0 GB free')
+    await answer('c')
+    expect(said()).toBe('bendpoint unknown2.0 GB freeAnother is the best by now.')
+    fireEvent.focus(link())
+    fireEvent.pointerLeave(link().parentElement as HTMLElement)
+    await answer(null)
+    expect(said()).toBe('bendpoint unknown2.0 GB freeNone has that by now.')
+    fireEvent.click(link())
+    expect(page.address.place.get().sel).toBe('worker:b')
+    fireEvent.blur(link())
+    expect(panel.getByText('No idle, available worker has that.')).toBeTruthy()
+    await answer('c')
+    fireEvent.pointerEnter(link().parentElement as HTMLElement)
+    act(() => page.address.go({ minFree: 1024, sel: '' }))
+    await answer('d')
+    expect(said()).toBe('dendpoint unknown1.0 GB free')
+  })
+
   test('live: rows with shape, word and colour; the title counts what is offline', async () => {
     show()
     await tick({ hives: { total: 3, online: 1, suspect: 1, offline: 1, available: 1 } })

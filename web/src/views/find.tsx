@@ -23,6 +23,7 @@ type Candidate = CandidatesSubscription['workers']['nodes'][number]
 
 interface Answer {
   model: string
+  question: string
   best: Best
   tookMs: number
   error: string
@@ -46,7 +47,7 @@ function useBest(model: string, minFreeVramMb: number | null): Answer | null {
       const before = performance.now()
       const got = (best: Best, error = '') => {
         answered.current = name
-        setAnswer({ model, best, tookMs: performance.now() - before, error })
+        setAnswer({ model, question: name, best, tookMs: performance.now() - before, error })
       }
       try {
         const { bestWorker } = await execute(question, stop.signal)
@@ -73,27 +74,12 @@ function nobody(workers: number | undefined, model: boolean, memory: boolean): s
   return `No idle, available worker has that. ${ways.charAt(0).toUpperCase()}${ways.slice(1)}?`
 }
 
-/**
- * The candidates in an order that does not change while the pointer or the focus is among them: what is about to be clicked must not move away.
- * Their figures do change; who is new is below, and who is none any more stays in its place, struck out.
- */
-function useHeldOrder({ value, waiting }: LiveState<CandidatesSubscription>) {
-  const nodes = value?.workers.nodes ?? []
-  const held = useRef<Candidate[] | null>(null)
+/** Is the pointer or the focus in there? What is about to be clicked must not move away. */
+function useHold() {
   const [holding, setHolding] = useState({ pointer: false, focus: false })
-  const now = new Map(nodes.map((w) => [w.id, w]))
-  let rows = nodes
-  if (waiting || !(holding.pointer || holding.focus)) {
-    held.current = null // Another question is another list.
-  } else {
-    const before = held.current ?? nodes
-    const known = new Set(before.map((w) => w.id))
-    rows = [...before.map((w) => now.get(w.id) ?? w), ...nodes.filter((w) => !known.has(w.id))].slice(0, 3 * candidates)
-    held.current = rows
-  }
   const hold = (change: Partial<typeof holding>) => () => setHolding((is) => ({ ...is, ...change }))
   return {
-    rows: rows.map((w) => ({ worker: w, gone: !now.has(w.id) })),
+    held: holding.pointer || holding.focus,
     hold: {
       onPointerEnter: hold({ pointer: true }),
       onPointerLeave: hold({ pointer: false }),
@@ -101,6 +87,49 @@ function useHeldOrder({ value, waiting }: LiveState<CandidatesSubscription>) {
       onBlur: hold({ focus: false }),
     },
   }
+}
+
+/**
+ * The candidates in an order that does not change while it is held. Their figures do change; who is new is below, and
+ * who is none any more stays in its place, struck out.
+ */
+function useHeldOrder({ value, waiting }: LiveState<CandidatesSubscription>) {
+  const nodes = value?.workers.nodes ?? []
+  const before = useRef<Candidate[] | null>(null)
+  const { held, hold } = useHold()
+  const now = new Map(nodes.map((w) => [w.id, w]))
+  let rows = nodes
+  if (waiting || !held) {
+    before.current = null // Another question is another list.
+  } else {
+    const kept = before.current ?? nodes
+    const known = new Set(kept.map((w) => w.id))
+    rows = [...kept.map((w) => now.get(w.id) ?? w), ...nodes.filter((w) => !known.has(w.id))].slice(0, 3 * candidates)
+    before.current = rows
+  }
+  return { rows: rows.map((w) => ({ worker: w, gone: !now.has(w.id) })), hold }
+}
+
+/** The answer to one question: the best worker, or while it is held the one that was the best. */
+function BestWorker({ best }: { best: Best }) {
+  const page = usePage()
+  const shown = useRef(best)
+  const { held, hold } = useHold()
+  if (!held || !shown.current || shown.current.id === best?.id) shown.current = best
+  const w = shown.current
+  if (!w) return <p className="nothing">No idle, available worker has that.</p>
+  return (
+    <div className="best" {...hold}>
+      <button type="button" className="link best-id" onClick={() => page.address.go({ sel: `worker:${w.id}` })}>
+        {w.id}
+      </button>
+      <code>{w.endpoint ?? 'endpoint unknown'}</code>
+      <span>{megabytes(w.vramFreeMb)} free</span>
+      {w.id !== best?.id && (
+        <span className="quiet">{best ? 'Another is the best by now.' : 'None has that by now.'}</span>
+      )}
+    </div>
+  )
 }
 
 /** Where would a scheduler put this work, right now? */
@@ -184,20 +213,7 @@ export function FindView() {
         {!model && <p className="nothing">Choose a model to ask for the one best worker that has it.</p>}
         {model && !best && <p className="nothing">Asking…</p>}
         {best?.error && <p className="nothing">{best.error}</p>}
-        {model && best && !best.error && !best.best && <p className="nothing">No idle, available worker has that.</p>}
-        {best?.best && (
-          <div className="best">
-            <button
-              type="button"
-              className="link best-id"
-              onClick={() => page.address.go({ sel: `worker:${best.best?.id}` })}
-            >
-              {best.best.id}
-            </button>
-            <code>{best.best.endpoint ?? 'endpoint unknown'}</code>
-            <span>{megabytes(best.best.vramFreeMb)} free</span>
-          </div>
-        )}
+        {best && !best.error && <BestWorker key={best.question} best={best.best} />}
       </section>
 
       <section className="panel find-list" aria-label="Candidates">
