@@ -394,7 +394,10 @@ describe('what the page says', () => {
     expect(screen.getByRole('alert').textContent).toBe('The server does not answer.Try again')
   })
 
-  test('protected: said as soon as it is so, with the way out', async () => {
+  test.each([
+    ['half of the silent hives are back', { online: 7, offline: 3 }],
+    ['another operator said so, and the silent are forgotten', { total: 4, online: 4, offline: 0 }],
+  ])('protected: said as soon as it is so, with the way out, and as long: until %s', async (_, end) => {
     let mode = 'SERVING'
     vi.stubGlobal(
       'fetch',
@@ -413,7 +416,7 @@ describe('what the page says', () => {
     )
     expect(screen.getByRole('button', { name: 'The silence is real' })).toBeTruthy()
     mode = 'SERVING'
-    await tick({ hives: { ...hives, online: 7, offline: 3 } })
+    await tick({ hives: { ...hives, ...end } })
     await pass(50)
     expect(screen.queryByText('Protected.')).toBeNull()
   })

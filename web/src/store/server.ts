@@ -26,8 +26,7 @@ export class Server {
   readonly operation = operation(ServerDocument, {})
   readonly #connection: Connection
   #timer: ReturnType<typeof setInterval> | undefined
-  #online = 0
-  #offline = 0
+  #heard = { total: 0, online: 0, offline: 0 }
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -49,13 +48,17 @@ export class Server {
     }
   }
 
-  /** The registry begins to protect itself when so many hives go offline at once that it may be to blame, and ends it when half of them are back. */
-  heard({ total, online, offline }: FleetSummary['hives']): void {
-    const manyMore = offline > this.#offline && offline * 2 >= total - offline
+  /**
+   * The registry begins to protect itself when so many hives go offline at once that it may be to blame, and ends it when
+   * half of them are back. It forgets none meanwhile: when it does, an operator has ended it.
+   */
+  heard(hives: FleetSummary['hives']): void {
+    const before = this.#heard
+    this.#heard = hives
+    const { total, online, offline } = hives
+    const manyMore = offline > before.offline && offline * 2 >= total - offline
     const isProtected = this.state.get().server?.mode === 'PROTECTED'
-    if (manyMore || (isProtected && online !== this.#online)) void this.read()
-    this.#online = online
-    this.#offline = offline
+    if (manyMore || (isProtected && (online !== before.online || total < before.total))) void this.read()
   }
 
   async read(): Promise<void> {
