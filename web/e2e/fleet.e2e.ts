@@ -213,14 +213,17 @@ describe('a fleet that lives', () => {
     for (let i = 0; i < 30; i++) await page.keyboard.press('j')
     const active = page.locator('.row.active')
     await active.waitFor()
-    const clear = await active.evaluate((row) => {
-      const grid = row.closest('.grid')
-      const head = grid?.querySelector('.grid-head')?.getBoundingClientRect()
-      const bottom = grid?.getBoundingClientRect().bottom ?? 0
-      const box = row.getBoundingClientRect()
-      return !!head && box.top >= head.bottom - 0.5 && box.bottom <= bottom + 0.5
-    })
-    expect(clear).toBe(true)
+    const isClear = () =>
+      active.evaluate((row) => {
+        const grid = row.closest('.grid')
+        const head = grid?.querySelector('.grid-head')?.getBoundingClientRect()
+        const bottom = grid?.getBoundingClientRect().bottom ?? 0
+        const box = row.getBoundingClientRect()
+        return !!head && box.top >= head.bottom - 0.5 && box.bottom <= bottom + 0.5
+      })
+    expect(await isClear()).toBe(true)
+    await page.setViewportSize({ width: 1280, height: 700 })
+    await expect.poll(isClear).toBe(true)
     await page.keyboard.press('Enter')
     await page.getByTestId('drawer').waitFor()
     await page.keyboard.press('Escape')

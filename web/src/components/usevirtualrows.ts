@@ -37,22 +37,11 @@ export function useVirtualRows(
     setBox((now) => (now.top === next.top && now.height === next.height ? now : next))
   }, [scroller, header])
 
-  useEffect(() => {
-    const element = scroller.current
-    if (!element) return
-    const observer = new ResizeObserver(look)
-    observer.observe(element)
-    element.addEventListener('scroll', look, { passive: true })
-    look()
-    return () => {
-      observer.disconnect()
-      element.removeEventListener('scroll', look)
-    }
-  }, [scroller, look])
-
+  const revealed = useRef(-1)
   const reveal = useCallback(
     (index: number) => {
       const element = scroller.current
+      revealed.current = index
       if (!element) return
       const top = index * rowHeight
       if (top < element.scrollTop) element.scrollTop = top
@@ -62,6 +51,26 @@ export function useVirtualRows(
     },
     [scroller, rowHeight, header],
   )
+
+  useEffect(() => {
+    const element = scroller.current
+    if (!element) return
+    let before = 0
+    const observer = new ResizeObserver(() => {
+      // What stands above the list may come after it and take some of its room: what was revealed stays in sight.
+      const top = revealed.current * rowHeight - element.scrollTop
+      if (top >= 0 && top + rowHeight <= before + 1) reveal(revealed.current)
+      before = element.clientHeight - header
+      look()
+    })
+    observer.observe(element)
+    element.addEventListener('scroll', look, { passive: true })
+    look()
+    return () => {
+      observer.disconnect()
+      element.removeEventListener('scroll', look)
+    }
+  }, [scroller, look, reveal, rowHeight, header])
 
   const from = Math.max(0, Math.min(count, Math.floor(box.top / rowHeight)))
   const to = Math.min(count, Math.ceil((box.top + box.height) / rowHeight))
