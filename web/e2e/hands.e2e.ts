@@ -130,6 +130,32 @@ describe('on a phone', () => {
   })
 
   test.each([
+    { hives: 40, workers: 320 },
+    { hives: 12_500, workers: 100_000 },
+  ])('the summary keeps its height when some of $hives hives are in trouble', async ({ hives, workers }) => {
+    let troubled = 0
+    const split = (total: number, names: [string, string, string]) => {
+      const [second, third] = [Math.floor(0.4 * troubled * total), Math.floor(0.2 * troubled * total)]
+      return { total, [names[0]]: total - second - third, [names[1]]: second, [names[2]]: third }
+    }
+    const page = await visit('', {
+      change: ({ fleet }) =>
+        fleet &&
+        Object.assign(fleet, {
+          hives: { ...fleet.hives, ...split(hives, ['online', 'suspect', 'offline']) },
+          workers: { ...fleet.workers, ...split(workers, ['idle', 'busy', 'unknown']) },
+        }),
+    })
+    const summary = page.getByTestId('summary')
+    await summary.getByText(`${hives.toLocaleString('en-US')} online`).waitFor()
+    const before = await summary.boundingBox()
+    troubled = 1
+    await summary.getByText('suspect').waitFor()
+    await picture(page, `summary-phone-${hives}`)
+    expect(await summary.boundingBox()).toEqual(before)
+  })
+
+  test.each([
     [250, 3],
     [12_500, 3],
     [12_500, 1],

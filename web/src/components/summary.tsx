@@ -33,8 +33,9 @@ export function SummaryStrip() {
   const { hives, workers } = fleet ?? {}
   const used = fleet && fleet.vramTotalMb > 0 ? fleet.vramUsedMb / fleet.vramTotalMb : null
   const beats = page.summary.heartbeats
+  const isLarge = workers && workers.total >= 1000
   return (
-    <dl className="summary" aria-label="The fleet in one glance" data-testid="summary">
+    <dl className={isLarge ? 'summary large' : 'summary'} aria-label="The fleet in one glance" data-testid="summary">
       <Figure label="Workers" value={workers ? count(workers.total) : none} testid="workers-total">
         {workers && (
           <>
