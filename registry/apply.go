@@ -24,10 +24,16 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 	}
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
+	st := reg.byHash[reg.hash(hb.Hive.ID)]
+	if st != nil {
+		st.prefetch()
+	}
 	var digest uint64
 	digest, reg.room = hb.digest(reg.seed, reg.room)
-	st, textsKnown := reg.byDigest[digest]
-	if !textsKnown {
+	textsKnown := st != nil && st.digest == digest
+	if textsKnown {
+		reg.prefetch(st, len(hb.Workers))
+	} else {
 		st = reg.hives[hb.Hive.ID]
 	}
 	order, warnings, invalid := check(hb, reg.cfg.MaxWorkers, textsKnown)
@@ -49,9 +55,7 @@ func (reg *TelemetryRegistry) Apply(reported *Heartbeat) (Terms, error) {
 		if textsKnown {
 			reg.accept(st, hb, nil, now)
 		} else {
-			delete(reg.byDigest, st.digest)
 			st.digest, st.order = digest, order
-			reg.byDigest[digest] = st
 			reg.accept(st, hb, newProfiles(hb.Hive.ID, hb.Hive.Hostname, hb.Workers, order), now)
 		}
 		if r := st.rivals; r != nil && now.Sub(r.conflictAt) < conflictWarned {
@@ -81,9 +85,6 @@ func (reg *TelemetryRegistry) terms(outcome Outcome, hb *Heartbeat, warnings []s
 // accept makes a heartbeat the truth. Profiles are those of its workers; nil: the same as before, and so is the hive's own. The caller holds mu.
 func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []WorkerProfile, now time.Time) {
 	old := st.hive
-	if old != nil {
-		reg.fetch(st)
-	}
 	hive := newHive(hb)
 	if old != nil && now.Before(old.LastSeenAt) {
 		now = old.LastSeenAt // two heartbeats overtook each other on their way here
@@ -108,7 +109,7 @@ func (reg *TelemetryRegistry) accept(st *hiveState, hb *Heartbeat, profiles []Wo
 	change := settle(old, hive, reg.nextRevision(), now)
 	st.hive = hive
 	if old == nil {
-		reg.hives[hive.ID] = st
+		reg.hives[hive.ID], reg.byHash[reg.hash(hive.ID)] = st, st
 	}
 	reg.watch.heard(reg.cfg, st, old)
 	reg.beats.count(now)

@@ -390,3 +390,27 @@ func TestReadersNeverSeeHalfAHeartbeat(t *testing.T) {
 		t.Errorf("%d revisions, want %d", got, hives*beats)
 	}
 }
+
+// No two ids that anybody has seen have the same hash, so the test makes it so.
+func TestAHiveWhoseHashIsAnothersIsFoundByItsText(t *testing.T) {
+	reg := New(Config{})
+	beat := func(id string, gpu float64) {
+		t.Helper()
+		hb := fullHeartbeat()
+		hb.Hive.ID, hb.Sequence, hb.Workers[0].GPUUtilizationPercent = id, OptInt{}, Float(gpu)
+		mustAccept(t, reg, hb)
+	}
+	gpu := func(id string) float64 { return reg.Snapshot().Hive(id).Workers[0].GPUUtilizationPercent.Value() }
+	beat("a", 1)
+	beat("b", 2)
+	reg.byHash[reg.hash("a")] = reg.hives["b"]
+	beat("a", 3)
+	beat("b", 4)
+	if gpu("a") != 3 || gpu("b") != 4 {
+		t.Errorf("a has %g and b %g, want 3 and 4", gpu("a"), gpu("b"))
+	}
+	reg.Remove("a")
+	if reg.byHash[reg.hash("a")] == nil {
+		t.Error("the place of the other is gone, too")
+	}
+}

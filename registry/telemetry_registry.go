@@ -67,17 +67,16 @@ type TelemetryRegistry struct {
 	events    *feed.Feed[Event]
 	history   *history.Store
 	beats     rate
-	seed      maphash.Seed // of digests
+	seed      maphash.Seed // of digests and hashes
 
 	// mu serialises writers and guards what only they use. A reader takes it only to be the first to see a revision.
-	mu       sync.Mutex
-	hives    map[string]*hiveState
-	byDigest map[uint64]*hiveState // the same by their last heartbeats: nearly all are found so, without a look at the text of an id
-	records  HeartbeatRegistry[hiveItem]
-	index    indexWriter
-	watch    watch
-	room     []byte // for digests
-	fetched  uint64 // by fetch
+	mu      sync.Mutex
+	hives   map[string]*hiveState
+	byHash  map[uint64]*hiveState // the same by the hashes of their ids: nearly all are found so, without a look at the text of an id
+	records HeartbeatRegistry[hiveItem]
+	index   indexWriter
+	watch   watch
+	room    []byte // for digests
 }
 
 // New returns an empty registry.
@@ -92,7 +91,7 @@ func New(cfg Config) *TelemetryRegistry {
 		events:    feed.New[Event](cfg.EventLog, math.MaxInt),
 		history:   history.New(historySteps, 2),
 		hives:     map[string]*hiveState{},
-		byDigest:  map[uint64]*hiveState{},
+		byHash:    map[uint64]*hiveState{},
 		beats:     rate{start: now},
 		seed:      maphash.MakeSeed(),
 		index:     indexWriter{models: map[string]*modelWriter{}},
@@ -194,10 +193,15 @@ func (reg *TelemetryRegistry) Remove(id string) bool {
 	return true
 }
 
+// hash returns where byHash has a hive. Should two ids ever have the same, the one that came later has the place, and the other is found by its text.
+func (reg *TelemetryRegistry) hash(hiveID string) uint64 { return maphash.String(reg.seed, hiveID) }
+
 // forget drops a hive. The caller holds mu.
 func (reg *TelemetryRegistry) forget(st *hiveState, now time.Time, message string) {
 	delete(reg.hives, st.hive.ID)
-	delete(reg.byDigest, st.digest)
+	if hash := reg.hash(st.hive.ID); reg.byHash[hash] == st {
+		delete(reg.byHash, hash)
+	}
 	reg.watch.deadlines.remove(st)
 	reg.watch.returned(st.hive.ID)
 	change := Change{HiveID: st.hive.ID, Hive: AllFields, Gone: true}

@@ -8,12 +8,11 @@ type edition uint64
 // treeWriter changes a tree. What it has made since it last let go of a state it changes in place, all else it copies first; so a state
 // that nobody asked for costs no copies, and one that somebody holds never changes. It is for one goroutine at a time.
 type treeWriter[V summed[A], A sum[A]] struct {
-	now     edition
-	root    stem
-	stems   []stemState[V, A] // by stem; noStem has a state of its own, which is of no tree
-	free    []stem            // those in the tree no more
-	layout  layout            // the last one
-	fetched V                 // by fetch
+	now    edition
+	root   stem
+	stems  []stemState[V, A] // by stem; noStem has a state of its own, which is of no tree
+	free   []stem            // those in the tree no more
+	layout layout            // the last one
 }
 
 // stem is a place for a node in a tree, where one version of the node follows the other. A stem knows the way up, so that

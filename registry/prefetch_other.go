@@ -1,0 +1,7 @@
+//go:build !amd64 && !arm64
+
+package registry
+
+import "unsafe"
+
+func prefetchLines(unsafe.Pointer, uintptr) {}
