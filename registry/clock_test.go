@@ -3,6 +3,7 @@ package registry
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 	"unsafe"
@@ -153,6 +154,30 @@ func TestALargeFleetIsForgottenAtOnce(t *testing.T) {
 	c.sweepFor(reg, 3*time.Second, nil)
 	if got := counts(); got.Total != 0 {
 		t.Errorf("after 92 s of silence %+v", got)
+	}
+}
+
+func TestForgettingALargeFleetIsNoPauseOfTheServer(t *testing.T) {
+	reg := New(Config{ProtectShare: 2})
+	now := reg.watch.lastSweep
+	for i := range 10 * forgetMost {
+		if _, err := reg.Apply(&Heartbeat{ReceivedAt: now, Hive: HiveReport{ID: "h" + strconv.Itoa(i), Hostname: "h"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hives := func() int { return reg.Snapshot().Fleet().Hives.Total }
+	for at := reg.cfg.OfflineAfter; hives() == 10*forgetMost; at += time.Second {
+		now = now.Add(time.Second)
+		reg.sweep(now)
+		if at > 2*reg.cfg.ForgetAfter {
+			t.Fatal("nothing is forgotten")
+		}
+	}
+	for left := hives(); left > 0; left = hives() {
+		now = now.Add(sweepEvery)
+		if reg.sweep(now); left-hives() == 0 || left-hives() > forgetMost {
+			t.Fatalf("of %d, a sweep has forgotten %d, want at most %d", left, left-hives(), forgetMost)
+		}
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 
 const (
 	sweepEvery    = 100 * time.Millisecond
-	sweepBite     = 64 // hives that are moved, or forgotten, before the lock is let go: a large fleet can fall silent at once, and others wait for it
+	sweepBite     = 64   // hives that are moved, or forgotten, before the lock is let go: a large fleet can fall silent at once, and others wait for it
+	forgetMost    = 1024 // hives that are forgotten by one sweep: the next one is not to be late
 	cleanupEvery  = time.Second
 	lateTolerance = time.Second // a sweep that is later says that the server itself was paused
 	protectFrom   = 3           // a fleet of fewer hives is too small to tell its silence from ours
@@ -22,6 +23,7 @@ type watch struct {
 	deadlines   deadlineQueue
 	lastSweep   time.Time
 	lastCleanup time.Time
+	expired     []string             // hives that the last cleanup found to be forgotten, and that are left for the next sweeps
 	resumedAt   time.Time            // the end of the last pause of the server: silence before it is not held against a hive
 	fallen      map[string]time.Time // hives that lately went OFFLINE and, as one timeout of each, until when that is lately; empty when protected
 	protection  protection
@@ -100,12 +102,7 @@ func (reg *TelemetryRegistry) sweep(now time.Time) {
 		}
 	}
 	w.protect(reg.cfg, len(reg.hives)-int(reg.index.total.offlineHives), now)
-	if now.Sub(w.lastCleanup) >= cleanupEvery {
-		w.lastCleanup = now
-		for reg.cleanup(now) == sweepBite {
-			reg.giveWay()
-		}
-	}
+	reg.cleanup(now)
 }
 
 // giveWay lets others have the lock. The caller holds mu.
@@ -131,24 +128,36 @@ func (reg *TelemetryRegistry) degrade(st *hiveState, now time.Time) {
 	}
 }
 
-// cleanup forgets hives that have been silent for too long, one bite of them at the most, and returns how many. The caller holds mu.
-func (reg *TelemetryRegistry) cleanup(now time.Time) int {
-	if reg.watch.protection.silent != nil {
-		return 0
+// cleanup forgets hives that have been silent for too long: it looks for them once in a while, and leaves to the next sweeps what takes longer. The
+// caller holds mu.
+func (reg *TelemetryRegistry) cleanup(now time.Time) {
+	w := &reg.watch
+	if len(w.expired) == 0 && now.Sub(w.lastCleanup) >= cleanupEvery {
+		w.lastCleanup = now
+		reg.records.Cleanup(func(item hiveItem) bool { // Only to find them: others may look at the registry before all are forgotten.
+			if reg.isExpired(reg.hives[item.ID()], now) {
+				w.expired = append(w.expired, item.ID())
+			}
+			return false
+		})
 	}
-	bite := 0
-	expired := reg.records.Cleanup(func(item hiveItem) bool {
-		st := reg.hives[item.ID()]
-		isExpired := bite < sweepBite && item.hive.Liveness == Offline && !item.hive.Cordoned && !now.Before(reg.watch.since(st).Add(patience(reg.cfg, st).forget))
-		if isExpired {
-			bite++
+	n := min(len(w.expired), forgetMost)
+	for i, id := range w.expired[:n] {
+		if st := reg.hives[id]; st != nil && reg.isExpired(st, now) { // It may have been heard since.
+			reg.forget(st, now, fmt.Sprintf("%s was forgotten after %s of silence.", id, now.Sub(st.hive.LastSeenAt).Round(time.Second)))
 		}
-		return isExpired
-	})
-	for _, item := range expired {
-		reg.forget(reg.hives[item.ID()], now, fmt.Sprintf("%s was forgotten after %s of silence.", item.ID(), now.Sub(item.hive.LastSeenAt).Round(time.Second)))
+		if (i+1)%sweepBite == 0 {
+			reg.giveWay()
+		}
 	}
-	return bite
+	if w.expired = w.expired[n:]; len(w.expired) == 0 {
+		w.expired = nil
+	}
+}
+
+func (reg *TelemetryRegistry) isExpired(st *hiveState, now time.Time) bool {
+	return reg.watch.protection.silent == nil && st.hive.Liveness == Offline && !st.hive.Cordoned &&
+		!now.Before(reg.watch.since(st).Add(patience(reg.cfg, st).forget))
 }
 
 // thresholds are for how long a hive may be silent.
