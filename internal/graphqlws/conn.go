@@ -88,7 +88,7 @@ func (c *conn) shutLocked(code int, reason string) {
 	}
 	c.out.closing, c.out.code, c.out.reason = true, code, reason
 	if code == closeSlowConsumer {
-		c.out.queue, c.out.bytes, c.out.joining = nil, len(c.out.rest), 0
+		c.out.drop(nil)
 	}
 	c.h.stats.closed(code)
 	c.room.Signal()
@@ -148,7 +148,7 @@ func (c *conn) read() {
 	}
 }
 
-// awaitRoom waits while the outbox is over its bounds: who asks for more than it reads is not read from meanwhile. The writer ends the wait, if only
+// awaitRoom waits while too many answers wait: who asks for more than it reads is not read from meanwhile. The writer ends the wait, if only
 // because it cannot write.
 func (c *conn) awaitRoom() {
 	c.mu.Lock()
@@ -390,7 +390,7 @@ func (c *conn) writeQueued(spare []entry) (queue []entry, more bool) {
 		return nil, false
 	}
 	c.mu.Lock()
-	c.out.writing = 0
+	c.out.writing, c.out.replying = 0, 0
 	c.room.Signal()
 	c.mu.Unlock()
 	c.h.stats.messagesOut.Add(int64(len(batch.queue)))

@@ -91,7 +91,7 @@ func (c *conn) writeGathered(frames *gatheredFrames) {
 		c.h.stats.messagesOut.Add(int64(len(queue)))
 		c.out.rest = frames.send(c.raw, queue)
 	}
-	c.out.queue, c.out.bytes, c.out.joining = recycle(c.out.queue), len(c.out.rest), 0
+	c.out.drop(recycle(c.out.queue))
 	c.room.Signal()
 	c.written = time.Now()
 	if len(c.out.rest) > 0 {

@@ -68,7 +68,7 @@ func (c *conn) sendLocked(messages ...entry) {
 			c.shutLocked(closeSlowConsumer, reasonSlowConsumer)
 			return
 		}
-		if c.out.push(e) {
+		if c.out.answer(e) {
 			c.signal()
 		}
 	}

@@ -40,19 +40,24 @@ func (e *entry) append(b []byte) []byte {
 
 // outbox is what waits to be written to one socket.
 type outbox struct {
-	rest    []byte // of a frame that was begun; before anything else
-	queue   []entry
-	bytes   int // of rest, and of the entries that are not joining
-	writing int // the same of what the writer has taken and not yet written
-	joining int // bytes of the entries that bring subscriptions up to date
-	behind  []*operation
-	pong    []byte // the newest ping frame's answer, nil if none is due
-	closing bool
-	code    int
-	reason  string
+	rest     []byte // of a frame that was begun; before anything else
+	queue    []entry
+	bytes    int  // of rest, and of the entries that are not joining
+	writing  int  // the same of what the writer has taken and not yet written
+	joining  int  // bytes of the entries that bring subscriptions up to date
+	answers  load // those of the entries that answer what the client asked
+	replying int  // bytes of the answers that the writer has taken and not yet written
+	behind   []*operation
+	pong     []byte // the newest ping frame's answer, nil if none is due
+	closing  bool
+	code     int
+	reason   string
 	// answered tells that the client has sent its close frame, sent that ours was written.
 	answered, sent bool
 }
+
+// load is so many messages, of so many bytes together.
+type load struct{ messages, bytes int }
 
 // roomFor tells whether a message of a subscription may wait. A single one of its kind always may, so that large ones can follow each other.
 func (o *outbox) roomFor(m *graphqlexec.Message, size int, cfg *Config) bool {
@@ -68,9 +73,22 @@ func (o *outbox) roomForOwn(size int, cfg *Config) bool {
 	return o.bytes == 0 || o.writing+o.bytes+size <= cfg.MaxAnswerBytes
 }
 
-// isOver tells whether more waits than subscriptions may fill.
+// isOver tells whether the client has asked for more than it reads. What its subscriptions bring does not count: it is bounded by itself, and a client
+// that cannot follow must be heard when it completes them.
 func (o *outbox) isOver(cfg *Config) bool {
-	return len(o.queue) > cfg.MaxQueuedMessages || o.writing+o.bytes > cfg.MaxQueuedBytes
+	return o.answers.messages > cfg.MaxQueuedMessages || o.replying+o.answers.bytes > cfg.MaxQueuedBytes
+}
+
+// answer is push for what answers the client.
+func (o *outbox) answer(e entry) bool {
+	o.answers.messages++
+	o.answers.bytes += e.size()
+	return o.push(e)
+}
+
+// drop empties the queue of a socket that is written to by others than the writer, or no more. What is left of a frame stays.
+func (o *outbox) drop(queue []entry) {
+	o.queue, o.bytes, o.joining, o.answers = queue, len(o.rest), 0, load{}
 }
 
 // push queues an entry and tells whether the writer must be woken for it.
@@ -87,7 +105,8 @@ func (o *outbox) push(e entry) bool {
 // take empties the outbox into a copy. Spare is a slice to queue into from here on.
 func (o *outbox) take(spare []entry) outbox {
 	taken := *o
-	o.rest, o.queue, o.bytes, o.writing, o.joining, o.behind, o.pong = nil, spare, 0, o.bytes, 0, nil, nil
+	o.writing, o.replying = o.bytes, o.answers.bytes
+	o.rest, o.queue, o.bytes, o.joining, o.answers, o.behind, o.pong = nil, spare, 0, 0, load{}, nil, nil
 	return taken
 }
 

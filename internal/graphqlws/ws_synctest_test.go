@@ -348,6 +348,30 @@ func TestWhoAsksAndDoesNotReadIsCut(t *testing.T) {
 	})
 }
 
+// What subscriptions bring is not what it asks for, however much that is.
+func TestWhoDoesNotFollowIsHeardAllTheSame(t *testing.T) {
+	t.Parallel()
+	inTime(t, graphqlws.Config{}, func(t *testing.T, s *server, dial func() *socket) {
+		t.Helper()
+		c := dial()
+		c.say(`{"type":"connection_init"}`)
+		c.hear(`{"type":"connection_ack"}`)
+		c.say(subscribeMsg("s", `subscription{changes{texts}}`))
+		c.hear(`{"id":"s","type":"next","payload":{"data":{"changes":{"texts":[]}}}}`)
+		for range 2 {
+			s.log.Append(strings.Repeat("x", 2<<20))
+			synctest.Wait()
+		}
+		c.say(`{"type":"pong"}`)
+		c.say(`{"type":"complete","id":"s"}`)
+		synctest.Wait()
+		if got := s.exec.Stats().Groups; got != 0 {
+			t.Errorf("%d groups are left", got)
+		}
+		_ = c.Close()
+	})
+}
+
 func TestAnAnswerThatFindsNoRoomCloses1013(t *testing.T) {
 	t.Parallel()
 	inTime(t, graphqlws.Config{MaxAnswerBytes: 1000}, func(t *testing.T, s *server, dial func() *socket) {
