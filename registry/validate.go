@@ -316,9 +316,9 @@ func isHostName(s string) bool {
 	return s != ""
 }
 
-// isHTTP reports whether s is an address that an HTTP client can use.
+// isHTTP reports whether s is an address that an HTTP client can use. Go's parser takes more than RFC 3986 has, and than others take.
 func isHTTP(s string) bool {
-	if len(s) > MaxReasonLength || !printable(s) {
+	if len(s) > MaxReasonLength || !printable(s) || strings.ContainsAny(s, " \"<>\\^`{|}") {
 		return false
 	}
 	u, err := url.Parse(s)

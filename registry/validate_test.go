@@ -85,6 +85,7 @@ func TestWhatCannotBeTakenInIsRefusedAndChangesNothing(t *testing.T) {
 		"endpoint bad port":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h:65536/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint two ports":     {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h:1:2/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint in brackets":   {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://[h]/" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint with blank":    {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h/a b" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint too long":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = OptString("http://" + long) }, "workers[0].endpoint", "512"},
 		"worker twice": {func(hb *Heartbeat) {
 			hb.Workers = append(hb.Workers, WorkerReport{Group: "llm", Instance: "1"}, WorkerReport{Group: "llm", Instance: "8080"})
