@@ -235,6 +235,7 @@ func (w *watch) returned(hiveID string) {
 	delete(p.silent, hiveID)
 	if p.silent != nil && 2*len(p.silent) <= p.peak {
 		*p = protection{}
+		clear(w.fallen)           // a sweep that gave way may be in the middle of its falls
 		w.resumedAt = w.lastSweep // the others get a whole patience to return, too
 	}
 }

@@ -304,7 +304,7 @@ func isHost(s string) bool {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return addr.Zone() == "" || isHostName(addr.Zone())
 	}
-	return isHostName(s)
+	return isHostName(s) && !endsInNumber(s)
 }
 
 func isHostName(s string) bool {
@@ -313,7 +313,15 @@ func isHostName(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && isAlphanumeric(s[0])
+}
+
+// endsInNumber tells of a name that is read as an IP address in another form, as 127.1 is, and of one that would be (WHATWG URL, 3.6).
+func endsInNumber(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err == nil || last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // isHTTP reports whether s is an address that an HTTP client can use. Go's parser takes more than RFC 3986 has, and than others take.
@@ -325,8 +333,8 @@ func isHTTP(s string) bool {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || !isHost(u.Hostname()) {
 		return false
 	}
-	_, err = strconv.ParseUint(u.Port(), 10, 16)
-	return err == nil || u.Port() == ""
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0 || u.Port() == ""
 }
 
 func printable(s string) bool {

@@ -15,7 +15,7 @@ type Config struct {
 	// Zero value means 5 s.
 	InitTimeout time.Duration
 	// PingInterval is how often the server pings. A socket from which nothing came for two and a half intervals is
-	// closed. Zero value means 15 s.
+	// closed, unless it is not read from because it has to read first (MaxQueuedBytes). Zero value means 15 s.
 	PingInterval time.Duration
 	// WriteTimeout is how long a write of at most 64 KiB may take at most; half of it is granted at least.
 	// Zero value means 5 s.
@@ -45,7 +45,7 @@ type Config struct {
 	MaxQueuedMessages int
 	MaxQueuedBytes    int
 	// MaxAnswerBytes bounds what may wait even so, but for a single message; an answer that finds no room closes with 1013. Zero value means
-	// 64 MiB.
+	// 16 MiB.
 	MaxAnswerBytes int
 	// MaxJoiningBytes bounds what waits besides to bring new subscriptions up to date, but for a single message; a snapshot is larger than
 	// what follows it, and is shared by all that joined together. Zero value means 64 MiB.
@@ -82,7 +82,7 @@ func (c Config) withDefaults() Config {
 	c.MessageBurst = cmp.Or(c.MessageBurst, 300)
 	c.MaxQueuedMessages = cmp.Or(c.MaxQueuedMessages, 256)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 1<<20)
-	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, 64<<20)
+	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, 16<<20)
 	c.MaxJoiningBytes = cmp.Or(c.MaxJoiningBytes, 64<<20)
 	c.KernelBufferBytes = cmp.Or(c.KernelBufferBytes, 64<<10)
 	if c.Init == nil {
