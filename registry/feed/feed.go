@@ -52,13 +52,14 @@ func New[T any](entries, bytes int) *Feed[T] {
 // Append adds an entry that takes so many bytes of memory, wakes all readers and returns the entry's number.
 func (f *Feed[T]) Append(item T, bytes int) uint64 {
 	number := f.last.Load() + 1
+	bytes = min(bytes, math.MaxInt32)
 	f.bytes += bytes
 	for f.oldest < number && (f.bytes > f.maxBytes || number-f.oldest == uint64(len(f.slots))) {
 		f.forgetOldest()
 	}
 	at := number % uint64(len(f.slots))
 	f.slots[at].Store(&entry[T]{number, item})
-	f.sizes[at] = int32(min(bytes, math.MaxInt32))
+	f.sizes[at] = int32(bytes)
 	f.last.Store(number)
 	f.mu.Lock()
 	if f.wake != nil {
