@@ -304,7 +304,7 @@ func isHost(s string) bool {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return addr.Zone() == "" || isHostName(addr.Zone())
 	}
-	return isHostName(s) && !endsInNumber(s)
+	return isHostName(s) && !isOldAddress(s)
 }
 
 func isHostName(s string) bool {
@@ -316,12 +316,23 @@ func isHostName(s string) bool {
 	return s != "" && isAlphanumeric(s[0])
 }
 
-// endsInNumber tells of a name that is read as an IP address in another form, as 127.1 is, and of one that would be (WHATWG URL, 3.6).
-func endsInNumber(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	last := name[strings.LastIndexByte(name, '.')+1:]
-	_, err := strconv.ParseUint(last, 0, 64)
-	return err == nil || last != "" && strings.Trim(last, "0123456789") == ""
+// isOldAddress tells of a name that resolvers take for an IP address in one of its old forms, as 127.1 is (POSIX, inet_addr): up to four numbers, decimal,
+// octal or hexadecimal, of which the last fills what is left.
+func isOldAddress(name string) bool {
+	parts := strings.Split(strings.TrimSuffix(name, "."), ".")
+	if len(parts) > 4 || strings.Contains(name, "_") { // only numbers of Go have those
+		return false
+	}
+	for i, part := range parts {
+		bits := 8
+		if i == len(parts)-1 {
+			bits = 8 * (5 - len(parts))
+		}
+		if _, err := strconv.ParseUint(part, 0, bits); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // isHTTP reports whether s is an address that an HTTP client can use. Go's parser takes more than RFC 3986 has, and than others take.

@@ -89,7 +89,7 @@ func TestWhatCannotBeTakenInIsRefusedAndChangesNothing(t *testing.T) {
 		"endpoint in brackets":    {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://[h]/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint at number":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://2130706433/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint at hex number":  {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://0x7f.0x1/" }, "workers[0].endpoint", "http:// or https://"},
-		"endpoint at many 9s":     {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h.99999999999999999999999/" }, "workers[0].endpoint", "http:// or https://"},
+		"endpoint at octal":       {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://0177.1/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint at port 0":      {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h:0/" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint with blank":     {func(hb *Heartbeat) { hb.Workers[0].Endpoint = "http://h/a b" }, "workers[0].endpoint", "http:// or https://"},
 		"endpoint too long":       {func(hb *Heartbeat) { hb.Workers[0].Endpoint = OptString("http://" + long) }, "workers[0].endpoint", "512"},
@@ -132,6 +132,15 @@ func TestWhatCannotBeTakenInIsRefusedAndChangesNothing(t *testing.T) {
 				t.Errorf("the next heartbeat was %s", terms.Outcome)
 			}
 		})
+	}
+}
+
+// Containers have names of twelve hexadecimal digits, and sometimes they are all decimal.
+func TestNamesThatLookLikeNumbersAreHostnames(t *testing.T) {
+	for _, name := range []string{"123456789012", "1.2.3.4.5", "10.h", "0xg", "256.1", "127.0.0.256", "3f2a9c1d4e5b", "gpu_1.lan."} {
+		if err := (HiveReport{ID: "a", Hostname: name}).Check(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
