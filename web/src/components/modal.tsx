@@ -1,7 +1,7 @@
-import { type ComponentProps, useLayoutEffect, useRef } from 'react'
+import { type ComponentProps, type SyntheticEvent, useLayoutEffect, useRef } from 'react'
 import { usePage } from '../page'
 
-type Props = Omit<ComponentProps<'dialog'>, 'ref' | 'onClose'>
+type Props = Omit<ComponentProps<'dialog'>, 'ref' | 'onCancel' | 'onClose'>
 
 /** A dialog that is open while it is there. It is closed before it goes: only that gives the focus back. */
 export function Modal(props: Props) {
@@ -15,5 +15,10 @@ export function Modal(props: Props) {
   const onClose = () => {
     if (dialog.current && !dialog.current.open) page.dialog.set('')
   }
-  return <dialog ref={dialog} onClose={onClose} {...props} />
+  // The browser tells that it has closed one only a moment later, and the keys pressed in it would be lost.
+  const onCancel = (event: SyntheticEvent) => {
+    event.preventDefault()
+    page.dialog.set('')
+  }
+  return <dialog ref={dialog} onCancel={onCancel} onClose={onClose} {...props} />
 }
