@@ -106,47 +106,51 @@ func unread(t *testing.T, network *pipenet.Listener, accept string, size int) ne
 	return c
 }
 
-// One that does not read would hold a goroutine and an answer for as long as it likes.
-func TestAClientThatDoesNotReadIsCut(t *testing.T) {
-	t.Parallel()
+// inEachForm runs a test in a bubble for a single answer and for a stream.
+func inEachForm(t *testing.T, test func(t *testing.T, network *pipenet.Listener, accept string)) {
+	t.Helper()
 	for _, accept := range []string{"application/json", "text/event-stream"} {
 		t.Run(accept, func(t *testing.T) {
 			t.Parallel()
 			inTime(t, graphqlhttp.Config{}, func(t *testing.T, _ *server, network *pipenet.Listener) {
 				t.Helper()
-				c := unread(t, network, accept, 900_000)
-				time.Sleep(5*time.Second + time.Millisecond)
-				if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
-					t.Errorf("it was waited for: %d bytes, %v", len(b), err)
-				}
+				test(t, network, accept)
 			})
 		})
 	}
 }
 
+// One that does not read would hold a goroutine and an answer for as long as it likes.
+func TestAClientThatDoesNotReadIsCut(t *testing.T) {
+	t.Parallel()
+	inEachForm(t, func(t *testing.T, network *pipenet.Listener, accept string) {
+		t.Helper()
+		c := unread(t, network, accept, 900_000)
+		time.Sleep(5*time.Second + time.Millisecond)
+		if b, err := io.ReadAll(c); err != nil || len(b) > 0 {
+			t.Errorf("it was waited for: %d bytes, %v", len(b), err)
+		}
+	})
+}
+
 // One that is slow but steady is not.
 func TestAClientThatReadsSlowlyGetsAll(t *testing.T) {
 	t.Parallel()
-	for _, accept := range []string{"application/json", "text/event-stream"} {
-		t.Run(accept, func(t *testing.T) {
-			t.Parallel()
-			inTime(t, graphqlhttp.Config{}, func(t *testing.T, _ *server, network *pipenet.Listener) {
-				t.Helper()
-				const size = 900_000
-				c := unread(t, network, accept, size)
-				got, part := 0, make([]byte, 32<<10)
-				for {
-					n, err := io.ReadFull(c, part)
-					got += n
-					if err != nil {
-						break
-					}
-					time.Sleep(2 * time.Second) // 64 KiB in 4 s
-				}
-				if got < size {
-					t.Errorf("it got %d bytes of %d", got, size)
-				}
-			})
-		})
-	}
+	inEachForm(t, func(t *testing.T, network *pipenet.Listener, accept string) {
+		t.Helper()
+		const size = 900_000
+		c := unread(t, network, accept, size)
+		got, part := 0, make([]byte, 32<<10)
+		for {
+			n, err := io.ReadFull(c, part)
+			got += n
+			if err != nil {
+				break
+			}
+			time.Sleep(2 * time.Second) // 64 KiB in 4 s
+		}
+		if got < size {
+			t.Errorf("it got %d bytes of %d", got, size)
+		}
+	})
 }
